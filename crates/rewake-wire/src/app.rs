@@ -1,0 +1,138 @@
+//! A checked description of one app, as the configuration made it and the engine runs it.
+//! Everything in it is resolved (absolute paths, a whole environment); never a default left to guess.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One app: what the user named. It becomes `instances` slots.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AppSpec {
+    pub name: String,
+    pub namespace: String,
+    pub instances: u32,
+    pub launch: LaunchSpec,
+    pub policy: PolicySpec,
+    pub logs: LogSpec,
+    /// The `version` of the nearest package.json above the script, for `list` and `describe`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
+/// How one process of the app is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LaunchSpec {
+    /// Absolute path of the script, or the whole command line where `interpreter` is a shell with `-c`.
+    pub script: String,
+    /// Program that runs the script, a path or a name looked up in the `PATH` of `env`. `None`: the script is the program.
+    pub interpreter: Option<String>,
+    /// Arguments before the script (`node_args`).
+    #[serde(default)]
+    pub interpreter_args: Vec<String>,
+    /// Arguments after the script.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Absolute.
+    pub cwd: String,
+    /// The whole environment of the app, but for what each slot adds (`NODE_APP_INSTANCE`, `pm_id`, …).
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    pub exec_mode: ExecMode,
+    /// Whether the process gets Node's IPC channel (`NODE_CHANNEL_FD`).
+    pub ipc: bool,
+    /// `serialization: 'advanced'` of Node's IPC; otherwise JSON.
+    #[serde(default)]
+    pub ipc_advanced: bool,
+    /// Name of the variable that counts the instances, `NODE_APP_INSTANCE` by default.
+    pub instance_var: String,
+    /// A variable raised by one per instance from its value in `env`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub increment_var: Option<String>,
+    /// User id to run as; needs privilege.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+    /// Group id to run as; needs privilege.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gid: Option<u32>,
+}
+
+/// PM2's `exec_mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExecMode {
+    Fork,
+    Cluster,
+}
+
+/// When a process is restarted, when it counts as ready, and how it is stopped. Times in ms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PolicySpec {
+    pub autorestart: bool,
+    /// False: listed as stopped, not started.
+    pub autostart: bool,
+    #[serde(default)]
+    pub stop_exit_codes: Vec<i32>,
+    pub min_uptime_ms: u64,
+    /// Exits in a row before `min_uptime_ms` that make the slot `errored`; `None`: no limit.
+    pub max_restarts: Option<u32>,
+    pub restart_delay_ms: u64,
+    /// First delay of the exponential back-off; 0: off.
+    pub exp_backoff_restart_delay_ms: u64,
+    pub wait_ready: bool,
+    pub listen_timeout_ms: u64,
+    pub kill_timeout_ms: u64,
+    pub stop_with: StopWith,
+    /// Whether stopping reaches the whole process tree.
+    pub treekill: bool,
+}
+
+/// What asks a process to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopWith {
+    /// A signal number.
+    Signal(i32),
+    /// The IPC message `'shutdown'`.
+    Message,
+}
+
+/// Where a process's output goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSpec {
+    pub out: LogTarget,
+    pub error: LogTarget,
+    /// True: no `-<pm_id>` before the extension of the file names.
+    pub merge: bool,
+}
+
+/// One stream's file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogTarget {
+    /// `<home>/logs/<name>-out.log` or `-error.log`; nowhere when embedded without a home.
+    Default,
+    /// Thrown away (subscribers still see it).
+    Null,
+    /// An absolute path.
+    File(String),
+}
+
+impl Default for PolicySpec {
+    /// PM2's defaults (`min_uptime` 1 s, 16 unstable restarts, `kill_timeout` 1.6 s, `listen_timeout` 3 s, SIGINT to the tree).
+    fn default() -> Self {
+        Self {
+            autorestart: true,
+            autostart: true,
+            stop_exit_codes: Vec::new(),
+            min_uptime_ms: 1000,
+            max_restarts: Some(16),
+            restart_delay_ms: 0,
+            exp_backoff_restart_delay_ms: 0,
+            wait_ready: false,
+            listen_timeout_ms: 3000,
+            kill_timeout_ms: 1600,
+            stop_with: StopWith::Signal(2),
+            treekill: true,
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What daemon and keeper say to each other over a `SOCK_SEQPACKET` pair: one JSON value a packet, descriptors beside it.
+//! A packet stays small; a spawn's plan, which may be large, travels as a memfd.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of this protocol.
+pub const KEEPER_PROTOCOL: u32 = 1;
+
+/// Largest packet, bytes. Far below the smallest socket buffer that Linux gives (`wmem_default` 212,992).
+pub const MAX_PACKET_BYTES: usize = 16 << 10;
+
+/// Largest plan in a memfd, bytes. Above what `execve` takes (its `ARG_MAX` is a quarter of the stack limit, 2 MiB).
+pub const MAX_PLAN_BYTES: usize = 8 << 20;
+
+/// Daemon to keeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Order {
+    /// Make a process. Beside it: a memfd with a [`Plan`] as JSON.
+    Spawn {
+        run: u64,
+        /// The daemon's note on this run, given back in `Held`; at most 1 KiB.
+        tag: String,
+    },
+    /// Signal the process, or its whole tree.
+    Signal { run: u64, signal: i32, tree: bool },
+    /// The daemon has taken the exit and read the descriptors to their end: forget the run.
+    Release { run: u64 },
+    /// End. Only sent when no run is left; runs that are left all the same are killed.
+    Shutdown,
+}
+
+/// Keeper to daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Report {
+    /// First packet. Beside it: the listening RPC socket, unless embedded.
+    Ready { protocol: u32, keeper_pid: u32, embedded: bool },
+    /// A run that an earlier daemon started; descriptors as in `Spawned`. All of them come between `Ready` and `HeldAll`.
+    Held {
+        run: u64,
+        tag: String,
+        pid: u32,
+        started_at_ms: u64,
+        fds: Vec<FdKind>,
+        /// Its exit, if it has ended and was not released.
+        exit: Option<Exit>,
+        tree_gone: bool,
+    },
+    /// No more `Held`.
+    HeldAll,
+    /// The process exists and has become the program. Beside it: the descriptors that `fds` names, in order.
+    Spawned { run: u64, pid: u32, fds: Vec<FdKind> },
+    /// The process could not be made. Nothing of it is left.
+    SpawnFailed { run: u64, error: SpawnError },
+    /// The process has ended. `tree_gone`: and nothing of its process group is left.
+    Exited { run: u64, exit: Exit, tree_gone: bool },
+    /// The last process of an ended run's group is gone.
+    TreeGone { run: u64 },
+}
+
+/// What a descriptor beside a report is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FdKind {
+    /// A pidfd of the process.
+    Pid,
+    /// Write end of the pipe to its stdin.
+    Stdin,
+    /// Read end of its stdout.
+    Stdout,
+    /// Read end of its stderr.
+    Stderr,
+    /// Our end of Node's IPC channel, non-blocking.
+    Ipc,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    Code(i32),
+    Signal { number: i32, core_dumped: bool },
+    /// The kernel could not tell.
+    Unknown,
+}
+
+/// Why a process could not be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpawnError {
+    pub step: SpawnStep,
+    /// The errno of the step; 0 where there is none.
+    pub errno: i32,
+    /// What it was about: the program, the folder, the limit.
+    pub about: String,
+}
+
+/// The step of making a process that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpawnStep {
+    /// The plan could not be read or is wrong (a NUL in a string, no program).
+    Plan,
+    Pipe,
+    Socketpair,
+    Fork,
+    Pidfd,
+    Setsid,
+    Setgid,
+    Setuid,
+    Chdir,
+    Stdio,
+    /// `about` is the program; ENOENT: not found, EACCES: not executable.
+    Exec,
+}
+
+/// How to make a process: all that the keeper must know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// A path, or a name without `/` that is looked up in the `PATH` of `env`.
+    pub program: String,
+    /// The whole `argv`, with argv[0].
+    pub argv: Vec<String>,
+    /// `KEY=value`, the whole environment. `NODE_CHANNEL_*` and `NODE_UNIQUE_ID` are ours alone to add: the keeper drops
+    /// any here and adds `NODE_CHANNEL_FD` when `ipc` is asked for.
+    pub env: Vec<String>,
+    pub cwd: String,
+    pub stdin: Stdio,
+    pub stdout: Stdio,
+    pub stderr: Stdio,
+    pub ipc: Option<IpcMode>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    /// When the keeper loses its daemon for good (an embedded host that died): this signal to the tree, then SIGKILL after the time.
+    pub orphan_signal: i32,
+    pub orphan_timeout_ms: u64,
+    /// Whether stopping reaches the whole process group, also for `tree_gone`.
+    pub treekill: bool,
+}
+
+/// What a standard stream of a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stdio {
+    /// `/dev/null`.
+    Null,
+    /// A pipe; the other end comes with `Spawned`.
+    Pipe,
+}
+
+/// How Node frames messages on its channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IpcMode {
+    Json,
+    Advanced,
+}
+
+/// What the keeper writes to its starter, one line of JSON on the ready descriptor, before it goes on alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Startup {
+    /// The RPC socket listens.
+    Listening { keeper_pid: u32 },
+    /// Another keeper owns this home.
+    Owned,
+    /// It could not start; a sentence.
+    Failed(String),
+}

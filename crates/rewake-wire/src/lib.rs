@@ -1,0 +1,22 @@
+//! What crosses Rewake's sockets and what it writes to disk: types, framing with a maximum, versions.
+//! Never holds behaviour, and never uses the core's types: the edges translate.
+
+pub mod app;
+pub mod error;
+pub mod event;
+pub mod frame;
+pub mod hello;
+pub mod info;
+pub mod keeper;
+pub mod request;
+pub mod store;
+
+pub use app::{AppSpec, ExecMode, LaunchSpec, LogSpec, LogTarget, PolicySpec, StopWith};
+pub use error::{ErrorCode, ErrorReply};
+pub use event::{Event, ExitInfo, LogLines, Message, ProcessEvent, ProcessEventKind, Stream};
+pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
+pub use hello::{Hello, PROTOCOL, Welcome};
+pub use info::{SlotInfo, Status};
+pub use request::{
+    Call, ClientFrame, Done, EnvChange, LogFilter, Reply, Request, ServerFrame, SlotResult, Subscribe, WhenKnown,
+};

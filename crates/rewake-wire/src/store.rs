@@ -1,0 +1,115 @@
+//! Files that survive: the table of apps and the dump. A header line with a checksum, then JSON; never trusted unchecked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::AppSpec;
+
+/// Version of the file format.
+pub const FORMAT: u32 = 1;
+
+/// First line of a stored file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Header {
+    rewake: String,
+    format: u32,
+    /// Bytes of the body.
+    length: u64,
+    /// CRC-32 (IEEE) of the body.
+    crc32: u32,
+}
+
+/// Every slot that is listed, and how the last daemon ended.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Raised by one each time the table is written.
+    pub generation: u64,
+    /// Runs below this number have been used.
+    pub next_run: u64,
+    /// The daemon stopped everything and ended in order: nothing is to be started before somebody asks.
+    pub ended_in_order: bool,
+    pub slots: Vec<StoredSlot>,
+}
+
+/// One slot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredSlot {
+    pub id: u32,
+    pub instance: u32,
+    /// Whether it ought to run.
+    pub up: bool,
+    pub created_at_ms: u64,
+    pub restarts: u32,
+    pub spec: AppSpec,
+}
+
+/// Why a stored file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("file has no valid header")]
+    Header,
+    #[error("file is of format {0}, this version reads {FORMAT}")]
+    Format(u32),
+    #[error("file is cut short or damaged")]
+    Checksum,
+    #[error("file holds unexpected JSON")]
+    Json(#[source] serde_json::Error),
+}
+
+/// The bytes of a stored table.
+///
+/// # Errors
+/// When the table cannot be JSON.
+pub fn to_bytes(table: &Table) -> Result<Vec<u8>, StoreError> {
+    let body = serde_json::to_vec_pretty(table).map_err(StoreError::Json)?;
+    let header = Header {
+        rewake: "table".into(),
+        format: FORMAT,
+        length: body.len() as u64,
+        crc32: crc32fast::hash(&body),
+    };
+    let mut bytes = serde_json::to_vec(&header).map_err(StoreError::Json)?;
+    bytes.push(b'\n');
+    bytes.extend_from_slice(&body);
+    Ok(bytes)
+}
+
+/// The table in these bytes.
+///
+/// # Errors
+/// When the header, the checksum or the JSON is wrong.
+pub fn from_bytes(bytes: &[u8]) -> Result<Table, StoreError> {
+    let end = bytes.iter().position(|&b| b == b'\n').ok_or(StoreError::Header)?;
+    let header: Header = serde_json::from_slice(&bytes[..end]).map_err(|_| StoreError::Header)?;
+    if header.rewake != "table" {
+        return Err(StoreError::Header);
+    }
+    if header.format != FORMAT {
+        return Err(StoreError::Format(header.format));
+    }
+    let body = &bytes[end + 1..];
+    if body.len() as u64 != header.length || crc32fast::hash(body) != header.crc32 {
+        return Err(StoreError::Checksum);
+    }
+    serde_json::from_slice(body).map_err(StoreError::Json)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_cut_or_changed_anywhere_is_refused() {
+        let table = Table { generation: 7, next_run: 9, ended_in_order: true, slots: Vec::new() };
+        let bytes = to_bytes(&table).unwrap();
+        assert_eq!(from_bytes(&bytes).unwrap(), table);
+        for cut in 0..bytes.len() {
+            assert!(from_bytes(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        let body = bytes.iter().position(|&b| b == b'\n').unwrap() + 1;
+        for at in body..bytes.len() {
+            let mut bad = bytes.clone();
+            bad[at] ^= 1;
+            assert!(from_bytes(&bad).is_err(), "changed at {at}");
+        }
+    }
+}
