@@ -1,1 +1,29 @@
-//! placeholder
+//! Every decision of Rewake: what to start, restart, stop and when. Facts and commands in, orders out.
+//! Never does I/O, reads a clock, or knows a path, an environment variable, JSON or a file descriptor.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod calls;
+mod commands;
+mod core;
+mod effect;
+mod exit;
+mod facts;
+mod ids;
+mod input;
+mod policy;
+mod slot;
+mod target;
+mod transitions;
+
+pub use crate::core::{Core, NewSlot};
+pub use effect::{Change, Effect, Failure, SlotOutcome};
+pub use exit::{Exit, ExitStatus};
+pub use ids::{CallId, RunId, SlotId, Time};
+pub use input::{Command, Fact, Input};
+pub use policy::{Policy, StopWith, Streak, Verdict};
+pub use slot::{Goal, Phase, Slot, StopStage, Stopping, Wanted};
+pub use target::{BadTarget, Target};

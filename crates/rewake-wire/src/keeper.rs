@@ -80,7 +80,10 @@ pub enum FdKind {
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     Code(i32),
-    Signal { number: i32, core_dumped: bool },
+    Signal {
+        number: i32,
+        core_dumped: bool,
+    },
     /// The kernel could not tell.
     Unknown,
 }

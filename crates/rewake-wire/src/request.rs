@@ -168,7 +168,10 @@ pub enum Reply {
     /// Files that were truncated.
     Flushed(Vec<String>),
     /// Where the dump was written and how many slots it holds.
-    Saved { path: String, slots: u32 },
+    Saved {
+        path: String,
+        slots: u32,
+    },
     Subscribed,
     Unsubscribed,
     /// Everything has ended; the connection closes next.

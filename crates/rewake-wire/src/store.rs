@@ -61,12 +61,8 @@ pub enum StoreError {
 /// When the table cannot be JSON.
 pub fn to_bytes(table: &Table) -> Result<Vec<u8>, StoreError> {
     let body = serde_json::to_vec_pretty(table).map_err(StoreError::Json)?;
-    let header = Header {
-        rewake: "table".into(),
-        format: FORMAT,
-        length: body.len() as u64,
-        crc32: crc32fast::hash(&body),
-    };
+    let header =
+        Header { rewake: "table".into(), format: FORMAT, length: body.len() as u64, crc32: crc32fast::hash(&body) };
     let mut bytes = serde_json::to_vec(&header).map_err(StoreError::Json)?;
     bytes.push(b'\n');
     bytes.extend_from_slice(&body);

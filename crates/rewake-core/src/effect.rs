@@ -1,0 +1,69 @@
+//! What goes out: orders to the outside, to be carried out in order. Never a question; answers come back as facts.
+
+use alloc::vec::Vec;
+
+use crate::{CallId, Exit, RunId, SlotId};
+
+/// One order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Make a process for the slot; `Spawned` or `SpawnFailed` must follow.
+    Spawn { slot: SlotId, run: RunId },
+    /// Send a signal to the run's process, or to its whole tree.
+    Signal { run: RunId, signal: i32, tree: bool },
+    /// Send the message `'shutdown'`.
+    SendShutdown { run: RunId },
+    /// Nothing of this run is left: let go of all that belongs to it. The last order about it.
+    Release { run: RunId },
+    /// Answer a command.
+    Reply { call: CallId, slots: Vec<SlotOutcome> },
+    /// Tell whoever listens.
+    Changed { slot: SlotId, run: Option<RunId>, change: Change, manually: bool },
+    /// What must survive has changed: the list of slots, or what is wanted of one.
+    Save,
+    /// The slot is forgotten. The last order about it.
+    Removed { slot: SlotId },
+    /// Our own bug: log it; a test must fail.
+    Never { what: &'static str },
+}
+
+/// A change in a slot's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Start,
+    Online,
+    ReadyTimeout,
+    Exit(Exit),
+    Stop,
+    Restart,
+    Delete,
+    RestartOverlimit,
+    SpawnFailed,
+    CannotBeKilled,
+}
+
+/// How a command went for one slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotOutcome {
+    pub slot: SlotId,
+    pub result: Result<(), Failure>,
+}
+
+/// Why a command failed for one slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// There is no such slot, or it is being deleted.
+    Unknown,
+    /// It has no process.
+    NotRunning,
+    /// A later command asked for the opposite.
+    Superseded,
+    /// The process could not be made.
+    SpawnFailed,
+    /// The process ended before it counted as up.
+    ExitedEarly(Exit),
+    /// SIGKILL does not end it.
+    CannotBeKilled,
+    /// The supervisor is ending.
+    ShuttingDown,
+}

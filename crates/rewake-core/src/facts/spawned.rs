@@ -1,0 +1,38 @@
+//! A process exists now, or could not be made.
+
+use crate::transitions::Step;
+use crate::{Change, Failure, Phase, Slot, Wanted};
+
+pub(super) fn spawned(slot: &mut Slot, step: &mut Step<'_>) {
+    let Phase::Spawning { run, restart, .. } = slot.phase else {
+        return;
+    };
+    let now = step.now;
+    if restart || step.closing || slot.wanted != Wanted::Up {
+        step.ask_to_stop(slot, run, now);
+    } else if slot.policy.wait_ready {
+        slot.phase = Phase::Launching { run, since: now, ready_by: now + slot.policy.ready_timeout };
+    } else {
+        step.online(slot, run, now);
+    }
+}
+
+pub(super) fn failed(slot: &mut Slot, retry: bool, step: &mut Step<'_>) {
+    let Phase::Spawning { run, restart, .. } = slot.phase else {
+        return;
+    };
+    if restart && !step.closing && slot.wanted == Wanted::Up {
+        // Whoever asked for the restart gets an attempt of their own; this one is told nobody.
+        step.ended(slot, run, None);
+        return;
+    }
+    step.tell(slot, Some(run), Change::SpawnFailed, false);
+    step.effects.push(crate::Effect::Release { run });
+    slot.phase = Phase::Stopped;
+    step.fail_the_hopeful(slot, Failure::SpawnFailed);
+    step.answer(slot, Ok(()), |goal| goal == crate::Goal::Down);
+    if !step.closing && slot.wanted == Wanted::Up {
+        let verdict = slot.policy.after_failed_spawn(retry, &mut slot.streak);
+        step.follow(slot, verdict);
+    }
+}

@@ -1,0 +1,155 @@
+//! One instance of an app: what is wanted of it and what it is doing. Holds facts; decides nothing.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::{CallId, Exit, Policy, RunId, SlotId, Streak, Time};
+
+/// A slot. Read by anybody, written by the core alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    pub id: SlotId,
+    pub name: String,
+    pub namespace: String,
+    /// Number among the slots of this name.
+    pub instance: u32,
+    pub policy: Policy,
+    pub wanted: Wanted,
+    pub phase: Phase,
+    /// PM2's `restart_time`.
+    pub restarts: u32,
+    pub streak: Streak,
+    pub last_exit: Option<Exit>,
+    pub(crate) waiters: Vec<Waiter>,
+}
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Up,
+    Down,
+    /// Deleted as soon as its process is gone.
+    Gone,
+}
+
+/// What a slot is doing. Each variant holds what is true in it and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    Stopped,
+    /// Given up: too many failures, or the process could not be made.
+    Errored,
+    /// A process is being made. `restart`: a restart was asked for meanwhile, so what comes up is already out of date.
+    Spawning {
+        run: RunId,
+        restart: bool,
+        by: Cause,
+    },
+    /// It runs and has yet to say `'ready'`.
+    Launching {
+        run: RunId,
+        since: Time,
+        ready_by: Time,
+    },
+    Online {
+        run: RunId,
+        since: Time,
+    },
+    Stopping(Stopping),
+    WaitingRestart {
+        until: Time,
+    },
+}
+
+/// Who wanted a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    Command,
+    Policy,
+}
+
+/// A run on its way out, or an ended run whose tree is not yet gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopping {
+    pub run: RunId,
+    pub since: Time,
+    pub stage: StopStage,
+    /// Its exit, once it has happened; the tree may live on.
+    pub exit: Option<Exit>,
+    /// It ended by itself: what follows is the policy's to say, unless a command comes in between.
+    pub crashed: bool,
+}
+
+/// How hard it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StopStage {
+    /// Politely; SIGKILL follows.
+    Asked { kill_at: Time },
+    /// SIGKILL was sent.
+    Killed { give_up_at: Time },
+    /// SIGKILL has not helped (uninterruptible sleep). It is watched, nothing else can be done.
+    Stuck,
+}
+
+/// A command that waits for this slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiter {
+    pub(crate) call: CallId,
+    pub(crate) goal: Goal,
+}
+
+/// What a command waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Online for `settle` ms; `until` is known once it is online.
+    Up { settle: u64, until: Option<Time> },
+    /// No process.
+    Down,
+    /// Forgotten.
+    Gone,
+}
+
+impl Slot {
+    /// The run that exists or is being made, if any.
+    #[must_use]
+    pub fn run(&self) -> Option<RunId> {
+        match &self.phase {
+            Phase::Stopped | Phase::Errored | Phase::WaitingRestart { .. } => None,
+            Phase::Spawning { run, .. } | Phase::Launching { run, .. } | Phase::Online { run, .. } => Some(*run),
+            Phase::Stopping(stopping) => Some(stopping.run),
+        }
+    }
+
+    /// The run whose process can be signalled or sent to.
+    #[must_use]
+    pub fn live_run(&self) -> Option<RunId> {
+        match &self.phase {
+            Phase::Launching { run, .. } | Phase::Online { run, .. } => Some(*run),
+            Phase::Stopping(stopping) if stopping.exit.is_none() => Some(stopping.run),
+            Phase::Stopping(_)
+            | Phase::Stopped
+            | Phase::Errored
+            | Phase::Spawning { .. }
+            | Phase::WaitingRestart { .. } => None,
+        }
+    }
+
+    /// When this slot next wants a `Tick`.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        let phase = match &self.phase {
+            Phase::Stopped | Phase::Errored | Phase::Spawning { .. } | Phase::Online { .. } => None,
+            Phase::Launching { ready_by, .. } => Some(*ready_by),
+            Phase::Stopping(stopping) => match stopping.stage {
+                StopStage::Asked { kill_at } => Some(kill_at),
+                StopStage::Killed { give_up_at } => Some(give_up_at),
+                StopStage::Stuck => None,
+            },
+            Phase::WaitingRestart { until } => Some(*until),
+        };
+        let settling = self.waiters.iter().filter_map(|waiter| match waiter.goal {
+            Goal::Up { until, .. } => until,
+            Goal::Down | Goal::Gone => None,
+        });
+        settling.chain(phase).min()
+    }
+}
