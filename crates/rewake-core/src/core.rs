@@ -45,10 +45,8 @@ impl Core {
 
     /// Adds a slot, stopped and not wanted; `Command::Start` brings it up. Ids begin again at 0 when the list is empty, as PM2's.
     pub fn add(&mut self, new: NewSlot) -> SlotId {
-        if self.slots.is_empty() {
-            self.next_slot = 0;
-        }
-        let id = SlotId(self.next_slot);
+        let id = self.next_slot();
+        self.next_slot = id.0;
         let instance = self.free_instance(&new);
         self.restore(id, instance, new, Wanted::Down, 0);
         id
@@ -113,6 +111,12 @@ impl Core {
     #[must_use]
     pub fn slot_of(&self, run: RunId) -> Option<&Slot> {
         self.slots.values().find(|slot| slot.run() == Some(run))
+    }
+
+    /// The id that the next [`add`](Self::add) will give.
+    #[must_use]
+    pub fn next_slot(&self) -> SlotId {
+        SlotId(if self.slots.is_empty() { 0 } else { self.next_slot })
     }
 
     /// The number that the next run will get.

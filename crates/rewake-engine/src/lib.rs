@@ -1,1 +1,27 @@
-//! placeholder
+//! The engine: one loop that waits for one happening, lets the core decide, and carries its effects out.
+//! Never listens for clients (the daemon and the embedding host do) and never decides what the core can.
+
+mod adopt;
+mod asks;
+mod clock;
+mod effects;
+mod engine;
+mod handle;
+mod info;
+mod ipc;
+mod logs;
+mod lost;
+mod pending;
+mod plan;
+mod reports;
+mod run;
+mod sample;
+mod sheet;
+mod store;
+mod subscribers;
+mod verbs;
+mod watched;
+mod words;
+
+pub use engine::{Ended, Engine, EngineError, Options, daemon, embed};
+pub use handle::{Handle, Subscription};

@@ -117,6 +117,37 @@ pub enum LogTarget {
     File(String),
 }
 
+impl AppSpec {
+    /// The same description without the environment, which `list` and `describe` do not show (and never even copy).
+    #[must_use]
+    pub fn clone_without_env(&self) -> Self {
+        let launch = &self.launch;
+        Self {
+            name: self.name.clone(),
+            namespace: self.namespace.clone(),
+            instances: self.instances,
+            launch: LaunchSpec {
+                script: launch.script.clone(),
+                interpreter: launch.interpreter.clone(),
+                interpreter_args: launch.interpreter_args.clone(),
+                args: launch.args.clone(),
+                cwd: launch.cwd.clone(),
+                env: BTreeMap::new(),
+                exec_mode: launch.exec_mode,
+                ipc: launch.ipc,
+                ipc_advanced: launch.ipc_advanced,
+                instance_var: launch.instance_var.clone(),
+                increment_var: launch.increment_var.clone(),
+                uid: launch.uid,
+                gid: launch.gid,
+            },
+            policy: self.policy.clone(),
+            logs: self.logs.clone(),
+            version: self.version.clone(),
+        }
+    }
+}
+
 impl Default for PolicySpec {
     /// PM2's defaults (`min_uptime` 1 s, 16 unstable restarts, `kill_timeout` 1.6 s, `listen_timeout` 3 s, SIGINT to the tree).
     fn default() -> Self {

@@ -58,7 +58,7 @@ impl Decoder {
     ///
     /// # Errors
     /// When the frame is too large or is not a `T`.
-    pub fn next<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
+    pub fn next_frame<T: DeserializeOwned>(&mut self) -> Result<Option<T>, FrameError> {
         let waiting = &self.buffer[self.start..];
         let Some((head, rest)) = waiting.split_first_chunk::<4>() else { return Ok(None) };
         let length = u32::from_be_bytes(*head) as usize;
@@ -104,7 +104,7 @@ mod tests {
             let mut seen: Vec<Vec<i32>> = Vec::new();
             for part in [&bytes[..cut], &bytes[cut..]] {
                 decoder.push(part);
-                while let Some(value) = decoder.next().unwrap() {
+                while let Some(value) = decoder.next_frame().unwrap() {
                     seen.push(value);
                 }
             }
@@ -117,7 +117,7 @@ mod tests {
     fn a_claimed_gigabyte_is_refused_without_allocating_it() {
         let mut decoder = Decoder::default();
         decoder.push(&(1u32 << 30).to_be_bytes());
-        assert!(matches!(decoder.next::<u8>(), Err(FrameError::TooLarge(_))));
+        assert!(matches!(decoder.next_frame::<u8>(), Err(FrameError::TooLarge(_))));
         assert!(decoder.buffer.capacity() < 1024);
     }
 }

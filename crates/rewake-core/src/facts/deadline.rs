@@ -1,7 +1,7 @@
 //! What happens to a slot because time has passed. Several deadlines may be due at once; each is met once.
 
 use crate::transitions::{SIGKILL, Step};
-use crate::{Change, Effect, Failure, Phase, Slot, StopStage, Stopping, Time};
+use crate::{Change, Effect, Failure, Phase, Policy, Slot, StopStage, Stopping, Time};
 
 /// How long SIGKILL may take before a process is reported as one that cannot be killed, ms, unless its `kill_timeout`
 /// is longer (PM2 waits another `kill_timeout`). Memory of a large process takes the kernel this long to free.
@@ -33,6 +33,11 @@ pub(crate) fn deadline(slot: &mut Slot, step: &mut Step<'_>) {
     }
 }
 
+/// The stage that a SIGKILL sent now begins.
+pub(super) fn killed(policy: &Policy, now: Time) -> StopStage {
+    StopStage::Killed { give_up_at: now + policy.kill_timeout.max(SIGKILL_PATIENCE) }
+}
+
 fn stage_due(stage: StopStage, now: Time) -> bool {
     match stage {
         StopStage::Asked { kill_at: at } | StopStage::Killed { give_up_at: at } => at <= now,
@@ -48,9 +53,10 @@ fn harder(slot: &mut Slot, step: &mut Step<'_>) {
     let run = stopping.run;
     match stopping.stage {
         StopStage::Asked { .. } => {
-            let patience = slot.policy.kill_timeout.max(SIGKILL_PATIENCE);
-            stopping.stage = StopStage::Killed { give_up_at: step.now + patience };
-            step.effects.push(Effect::Signal { run, signal: SIGKILL, tree: slot.policy.treekill });
+            stopping.stage = killed(&slot.policy, step.now);
+            // With the process gone, what is left of its tree is all that a signal could reach.
+            let tree = slot.policy.treekill || stopping.exit.is_some();
+            step.effects.push(Effect::Signal { run, signal: SIGKILL, tree });
         }
         StopStage::Killed { .. } => give_up(slot, step),
         StopStage::Stuck => {}

@@ -1,5 +1,6 @@
 //! A process has ended, then its tree. The slot goes on only when both are gone.
 
+use super::deadline::killed;
 use crate::transitions::{SIGKILL, Step};
 use crate::{Effect, Exit, ExitStatus, Failure, Phase, RunId, Slot, StopStage, Stopping, Time};
 
@@ -17,6 +18,11 @@ pub(super) fn exited(slot: &mut Slot, status: ExitStatus, tree_gone: bool, step:
             let exit = exit_of(stopping.run, stopping.since, status, step.now);
             let (stage, crashed) = (stopping.stage, stopping.crashed);
             stopping.exit = Some(exit);
+            if !tree_gone && !matches!(stage, StopStage::Asked { .. }) {
+                // A time of its own for what SIGKILL has missed: a process that was stuck and has ended after all must
+                // not leave its slot to a straggler for ever.
+                stopping.stage = killed(&slot.policy, step.now);
+            }
             step.note_exit(slot, exit);
             if tree_gone {
                 step.ended(slot, exit.run, crashed.then_some(exit));

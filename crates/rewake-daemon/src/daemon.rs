@@ -1,0 +1,99 @@
+//! One daemon's life: start-up, the engine beside the server, the orderly end.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rewake_engine::{Engine, EngineError, Handle};
+use rewake_keeper::link::Link;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::LocalSet;
+use tokio::time::timeout;
+
+use crate::files::PidFile;
+use crate::server::{Greeter, Server};
+
+/// How long clients get to read their last answers.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Why a daemon could not start, or ended otherwise than in order.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    #[error("set up the runtime")]
+    Runtime(#[source] io::Error),
+    #[error("write `{path}`")]
+    PidFile {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("listen for clients")]
+    Listen(#[source] io::Error),
+    #[error("take signals")]
+    Signals(#[source] io::Error),
+    #[error("take requests: the keeper gave no socket")]
+    NoSocket,
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Runs the daemon of this home until it is told to end. `link` leads to the keeper, which started it.
+///
+/// # Errors
+/// When it cannot start, or the keeper is lost.
+pub fn run(home: &Path, link: OwnedFd) -> Result<(), DaemonError> {
+    tracing_subscriber::fmt().with_ansi(false).with_target(false).with_writer(io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        // The only blocking work is writing the table, one write at a time.
+        .max_blocking_threads(1)
+        .thread_keep_alive(Duration::from_millis(200))
+        .build()
+        .map_err(DaemonError::Runtime)?;
+    let local = LocalSet::new();
+    runtime.block_on(local.run_until(live(home, link)))
+}
+
+async fn live(home: &Path, link: OwnedFd) -> Result<(), DaemonError> {
+    let link = Link::from_fd(link).map_err(EngineError::Link)?;
+    let (handle, mut engine) = rewake_engine::daemon(home, link)?;
+    let greeting = engine.greet().await?;
+    let pid_file = PidFile::write(home)?;
+    let listener = greeting.listener.ok_or(DaemonError::NoSocket)?;
+    let greeter = Greeter { keeper_pid: greeting.keeper_pid, home: home.display().to_string() };
+    let server = Server::start(listener, handle.clone(), greeter).map_err(DaemonError::Listen)?;
+    end_on_signals(handle)?;
+    tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "daemon is up");
+    serve(engine, server, pid_file).await
+}
+
+async fn serve(engine: Engine, server: Rc<Server>, pid_file: PidFile) -> Result<(), DaemonError> {
+    let ended = engine.run().await;
+    pid_file.remove();
+    if timeout(GOODBYE, server.close()).await.is_err() {
+        tracing::info!("a client did not read its last answer");
+    }
+    match ended {
+        Ok(ended) => tracing::info!("daemon has ended: {ended:?}"),
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
+}
+
+/// SIGTERM and SIGINT stop everything in order. SIGHUP does, too: nobody's terminal is ours.
+fn end_on_signals(handle: Handle) -> Result<(), DaemonError> {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let mut signals = signal(kind).map_err(DaemonError::Signals)?;
+        let handle = handle.clone();
+        tokio::task::spawn_local(async move {
+            if signals.recv().await.is_some() {
+                tracing::info!("asked to end by signal {}", kind.as_raw_value());
+                handle.terminate().await;
+            }
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! What clients ask, handed to the verb it names; and the core's replies, handed back. No verb's own logic is here.
+
+use std::collections::BTreeMap;
+
+use rewake_core::{CallId, Command, Input, SlotId, SlotOutcome, Target};
+use rewake_wire::{Done, ErrorCode, ErrorReply, Reply, Request, SlotResult, Subscribe};
+use tokio::sync::oneshot;
+
+use crate::engine::{Ended, Engine};
+use crate::handle::{Ask, Subscription};
+use crate::pending::{Answer, Held, Pending, Then, has_reason};
+use crate::verbs;
+use crate::words;
+
+impl Engine {
+    pub(crate) fn take_ask(&mut self, ask: Ask) {
+        match ask {
+            Ask::Request(request, answer) => self.request(request, answer),
+            Ask::Subscribe(wants, answer) => self.subscribe(wants, answer),
+            Ask::Terminate => self.end(Ended::Terminated, None),
+        }
+    }
+
+    fn request(&mut self, request: Request, answer: Answer) {
+        if self.ending.is_some() && !matches!(request, Request::Kill | Request::List { .. } | Request::Ping) {
+            let refusal = ErrorReply::new(ErrorCode::ShuttingDown, "the supervisor is shutting down");
+            return tell(answer, Err(refusal));
+        }
+        match request {
+            Request::Ping => tell(answer, Ok(Reply::Pong)),
+            Request::Start { apps, when_known, settle_ms } => verbs::start(self, apps, when_known, settle_ms, answer),
+            Request::StartKnown { target, env, settle_ms } | Request::Restart { target, env, settle_ms } => {
+                verbs::restart(self, &target, env, settle_ms, answer);
+            }
+            Request::Stop { target } => {
+                self.command_for(&target, answer, |slots| Command::Stop { slots });
+            }
+            Request::Delete { target } => {
+                self.command_for(&target, answer, |slots| Command::Delete { slots });
+            }
+            Request::Reset { target } => {
+                self.command_for(&target, answer, |slots| Command::Reset { slots });
+            }
+            Request::Signal { target, signal } => verbs::signal(self, &target, &signal, answer),
+            Request::Send { target, message } => tell(answer, verbs::send(self, &target, &message)),
+            Request::List { target } => tell(answer, verbs::list(self, target.as_deref())),
+            Request::Env { target } => tell(answer, verbs::env(self, &target)),
+            Request::Flush { target } => tell(answer, verbs::flush(self, target.as_deref())),
+            Request::Save { force } => tell(answer, verbs::save(self, force)),
+            Request::Resurrect => verbs::resurrect(self, answer),
+            Request::Kill => self.end(Ended::Killed, Some(answer)),
+        }
+    }
+
+    fn subscribe(&mut self, wants: Subscribe, answer: oneshot::Sender<Result<Subscription, ErrorReply>>) {
+        let slots = match wants.target.as_deref() {
+            None | Some("all") => Ok(None),
+            Some(target) => self.find(target).map(|ids| Some(ids.into_iter().map(|id| id.0).collect())),
+        };
+        let subscription = slots.map(|slots| {
+            let queue = self.subscribers.borrow_mut().add(wants, slots);
+            Subscription { queue }
+        });
+        // A client that has gone drops the subscription, which ends it.
+        let _ = answer.send(subscription);
+    }
+
+    /// The slots of a target, at least one.
+    pub(crate) fn find(&self, target: &str) -> Result<Vec<SlotId>, ErrorReply> {
+        let parsed = Target::parse(target).map_err(|bad| words::bad_target(target, &bad))?;
+        let slots = self.core.find(&parsed);
+        if slots.is_empty() { Err(words::not_found(target)) } else { Ok(slots) }
+    }
+
+    /// One command for a target.
+    pub(crate) fn command_for(&mut self, target: &str, answer: Answer, command: impl FnOnce(Vec<SlotId>) -> Command) {
+        match self.find(target) {
+            Ok(slots) => {
+                let commands = vec![command(slots.clone())];
+                self.open(commands, &slots, Then::Answer, answer);
+            }
+            Err(error) => tell(answer, Err(error)),
+        }
+    }
+
+    /// Opens commands whose replies become one answer.
+    pub(crate) fn open(&mut self, commands: Vec<Command>, slots: &[SlotId], then: Then, answer: Answer) {
+        if commands.is_empty() {
+            return tell(answer, Ok(Reply::Done(Done::default())));
+        }
+        let name = |id: &SlotId| self.core.slot(*id).map(|slot| (*id, slot.name.clone()));
+        let names: BTreeMap<SlotId, String> = slots.iter().filter_map(name).collect();
+        let pending = Pending { answer, calls_open: commands.len(), outcomes: Vec::new(), names, then };
+        let calls = self.requests.open(pending);
+        for (call, command) in calls.into_iter().zip(commands) {
+            self.step(Input::Command(call, command));
+        }
+    }
+
+    /// The core has answered a call.
+    pub(crate) fn reply(&mut self, call: CallId, outcomes: Vec<SlotOutcome>) {
+        let Some(mut pending) = self.requests.replied(call, outcomes) else { return };
+        if pending.then == Then::End {
+            if let Some(ending) = &mut self.ending {
+                ending.empty = true;
+            }
+            return;
+        }
+        pending.outcomes.sort_by_key(|outcome| outcome.slot);
+        let slots = pending.outcomes.iter().map(|outcome| self.slot_result(outcome, &pending.names)).collect();
+        let done = Done { slots, warnings: Vec::new() };
+        self.answer_when_saved(pending.answer, done);
+    }
+
+    /// What a command changed is on disk before its client hears that it is done.
+    fn answer_when_saved(&mut self, answer: Answer, done: Done) {
+        if self.saving.store.is_none() || self.saving.written >= self.saving.wanted {
+            return tell(answer, Ok(Reply::Done(done)));
+        }
+        self.saving.held.push(Held { generation: self.saving.wanted, answer, done });
+    }
+
+    fn slot_result(&mut self, outcome: &SlotOutcome, names: &BTreeMap<SlotId, String>) -> SlotResult {
+        let id = outcome.slot;
+        let info = self.info(id, false);
+        let name = info.as_ref().map(|info| info.name.clone()).or_else(|| names.get(&id).cloned()).unwrap_or_default();
+        let reason = self.sheets.get(&id).and_then(|sheet| sheet.reason.as_deref());
+        let error = outcome
+            .result
+            .err()
+            .map(|failure| words::failure(failure, &name, id.0, reason.filter(|_| has_reason(failure))));
+        SlotResult { id: id.0, name, error, info }
+    }
+}
+
+/// Answers; a client that has gone needs none.
+pub(crate) fn tell(answer: Answer, reply: Result<Reply, ErrorReply>) {
+    let _ = answer.send(reply);
+}

@@ -1,0 +1,174 @@
+//! Carries out the core's orders: to the keeper, to apps, to clients, to the disk. Decides nothing; what fails comes back as a fact.
+
+use std::io;
+
+use rewake_core::{Change, Effect, Fact, RunId, SlotId};
+use rewake_wire::keeper::{Order, Plan};
+use rewake_wire::{Event, ProcessEvent, ProcessEventKind};
+
+use crate::clock::epoch_ms;
+use crate::engine::{Engine, EngineError};
+use crate::plan;
+use crate::run::Run;
+use crate::words;
+
+/// What is on its way to the keeper.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    Order(Order),
+    Spawn { run: RunId, tag: String, plan: Box<Plan> },
+}
+
+impl Engine {
+    pub(crate) fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Spawn { slot, run } => self.spawn(slot, run),
+            Effect::Signal { run, signal, tree } => self.order(Order::Signal { run: run.0, signal, tree }),
+            Effect::SendShutdown { run } => self.send_shutdown(run),
+            Effect::Release { run } => {
+                self.runs.remove(&run);
+                self.order(Order::Release { run: run.0 });
+            }
+            Effect::Reply { call, slots } => self.reply(call, slots),
+            Effect::Changed { slot, run, change, manually } => self.changed(slot, run, change, manually),
+            Effect::Save => self.save(),
+            Effect::Removed { slot } => {
+                self.sheets.remove(&slot);
+            }
+            Effect::Never { what } => {
+                debug_assert!(false, "{what}");
+                tracing::error!("bug: {what}");
+            }
+        }
+    }
+
+    /// Sends what waits for the keeper, as far as it takes it.
+    pub(crate) fn send_orders(&mut self) -> Result<(), EngineError> {
+        while let Some(next) = self.outgoing.front() {
+            let link = self.link.get_ref();
+            let sent = match next {
+                Outgoing::Order(order) => link.order(order),
+                Outgoing::Spawn { run, tag, plan } => link.spawn(run.0, tag, plan),
+            };
+            match sent {
+                Ok(()) => {
+                    self.outgoing.pop_front();
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Clears what tokio believes, so that waiting for it to be writable really waits.
+                    let _ = self.link.try_io(tokio::io::Interest::WRITABLE, |_| -> io::Result<()> { Err(error) });
+                    return Ok(());
+                }
+                Err(error) => self.order_failed(&error)?,
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn order(&mut self, order: Order) {
+        self.outgoing.push_back(Outgoing::Order(order));
+    }
+
+    fn spawn(&mut self, slot: SlotId, run: RunId) {
+        let (Some(state), Some(sheet)) = (self.core.slot(slot), self.sheets.get_mut(&slot)) else {
+            tracing::error!("bug: a slot without a sheet was to be started");
+            self.facts.push_back(Fact::SpawnFailed { run, retry: false });
+            return;
+        };
+        let now = epoch_ms();
+        sheet.started_at_ms = Some(now);
+        let plan = Box::new(plan::plan(state, sheet, self.home.as_deref()));
+        self.runs.insert(run, Run::ordered(slot, now));
+        self.outgoing.push_back(Outgoing::Spawn { run, tag: slot.to_string(), plan });
+    }
+
+    /// The order at the front could not even be sent. A spawn (no descriptor for its plan) fails alone; the link's own end is seen
+    /// by reading it.
+    fn order_failed(&mut self, error: &io::Error) -> Result<(), EngineError> {
+        match self.outgoing.pop_front() {
+            Some(Outgoing::Spawn { run, .. }) if error.kind() != io::ErrorKind::BrokenPipe => {
+                self.note_reason(run, format!("the process could not be ordered: {error}"));
+                self.step(rewake_core::Input::Fact(Fact::SpawnFailed { run, retry: true }));
+                Ok(())
+            }
+            Some(Outgoing::Spawn { .. } | Outgoing::Order(_)) | None => {
+                tracing::error!("the keeper cannot be reached: {error}");
+                Err(EngineError::KeeperGone)
+            }
+        }
+    }
+
+    fn send_shutdown(&mut self, run: RunId) {
+        let channel = self.runs.get_mut(&run).and_then(|run| run.ipc.as_mut());
+        let sent = channel.is_some_and(|ipc| ipc.send("\"shutdown\"").is_ok());
+        if !sent {
+            self.facts.push_back(Fact::ShutdownUndeliverable { run });
+        }
+    }
+
+    pub(crate) fn note_reason(&mut self, run: RunId, reason: String) {
+        let slot = self.runs.get(&run).map(|run| run.slot);
+        if let Some(sheet) = slot.and_then(|slot| self.sheets.get_mut(&slot)) {
+            sheet.reason = Some(reason);
+        }
+    }
+
+    fn changed(&mut self, id: SlotId, run: Option<RunId>, change: Change, manually: bool) {
+        let (Some(slot), Some(sheet)) = (self.core_slot(id), self.sheets.get_mut(&id)) else { return };
+        let (name, namespace) = (sheet.spec.name.clone(), sheet.spec.namespace.clone());
+        let (event, exit) = match change {
+            Change::Start => (ProcessEventKind::Start, None),
+            Change::Online => {
+                sheet.reason = None;
+                (ProcessEventKind::Online, None)
+            }
+            Change::ReadyTimeout => (ProcessEventKind::ReadyTimeout, None),
+            Change::Exit(exit) => (ProcessEventKind::Exit, Some(words::exit_info(exit, &self.clock))),
+            Change::Stop => (ProcessEventKind::Stop, None),
+            Change::Restart => (ProcessEventKind::Restart, None),
+            Change::Delete => (ProcessEventKind::Delete, None),
+            Change::RestartOverlimit => {
+                if let Some(exit) = slot.last_exit {
+                    let how = words::ended_how(exit.status);
+                    let times = slot.unstable.max(1);
+                    sheet.reason = Some(format!("given up after {times} unstable starts in a row; the last {how}"));
+                }
+                (ProcessEventKind::RestartOverlimit, None)
+            }
+            Change::SpawnFailed => (ProcessEventKind::SpawnFailed, None),
+            Change::CannotBeKilled => (ProcessEventKind::CannotBeKilled, None),
+        };
+        let pid = run.and_then(|run| self.runs.get(&run)).and_then(|run| run.pid);
+        log_change(&name, id, event, pid, change, sheet.reason.as_deref());
+        let run = run.map(|run| run.0);
+        let event = ProcessEvent { event, manually, at_ms: epoch_ms(), id: id.0, name, namespace, run, pid, exit };
+        self.subscribers.borrow_mut().publish(&Event::Process(event));
+    }
+
+    /// What `changed` needs of a slot. A slot that is being forgotten is no longer in the core when its last change is told.
+    fn core_slot(&self, id: SlotId) -> Option<SlotGlance> {
+        let slot = self.core.slot(id);
+        let glance = slot.map(|slot| SlotGlance { last_exit: slot.last_exit, unstable: slot.streak.unstable });
+        glance.or_else(|| self.sheets.contains_key(&id).then_some(SlotGlance { last_exit: None, unstable: 0 }))
+    }
+}
+
+struct SlotGlance {
+    last_exit: Option<rewake_core::Exit>,
+    unstable: u32,
+}
+
+fn log_change(name: &str, id: SlotId, event: ProcessEventKind, pid: Option<u32>, change: Change, reason: Option<&str>) {
+    let pid = pid.unwrap_or(0);
+    match change {
+        Change::Exit(exit) => {
+            tracing::info!(app = name, id = id.0, pid, lived_ms = exit.lived, "{}", words::ended_how(exit.status));
+        }
+        Change::SpawnFailed | Change::RestartOverlimit | Change::CannotBeKilled => {
+            tracing::warn!(app = name, id = id.0, pid, reason, "{event:?}");
+        }
+        Change::Start | Change::Online | Change::ReadyTimeout | Change::Stop | Change::Restart | Change::Delete => {
+            tracing::info!(app = name, id = id.0, pid, "{event:?}");
+        }
+    }
+}

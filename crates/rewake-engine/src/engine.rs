@@ -1,0 +1,322 @@
+//! The loop: wait for one happening, let the core decide, carry out what it orders, wait again. The one owner of all state.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use rewake_core::{Core, Fact, Input, RunId, SlotId};
+use rewake_keeper::link::Link;
+use rewake_unix::user;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::clock::Clock;
+use crate::effects::Outgoing;
+use crate::handle::{Ask, Handle};
+use crate::pending::{Answer, Held, Requests};
+use crate::run::Run;
+use crate::sheet::Sheet;
+use crate::store::Store;
+use crate::subscribers::Subscribers;
+use crate::watched::watched;
+use crate::words::user_name;
+
+/// How long the keeper may take to say hello, and to end. It does both in milliseconds; the bound is for a machine that swaps.
+const KEEPER_PATIENCE: Duration = Duration::from_secs(10);
+/// When a table that could not be written (disk full) is tried again.
+const SAVE_RETRY: Duration = Duration::from_secs(10);
+
+/// Where the engine lives.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The folder for the table and the logs; `None`: nothing is kept, nothing is written.
+    pub home: Option<PathBuf>,
+}
+
+/// The engine of a daemon with this home. Run it in a `LocalSet` of a current-thread runtime.
+///
+/// # Errors
+/// When the link cannot be watched.
+pub fn daemon(home: &Path, link: Link) -> Result<(Handle, Engine), EngineError> {
+    Engine::new(Options { home: Some(home.to_owned()) }, link)
+}
+
+/// The engine inside a host program, over an embedded keeper.
+///
+/// # Errors
+/// When the link cannot be watched.
+pub fn embed(link: Link, options: Options) -> Result<(Handle, Engine), EngineError> {
+    Engine::new(options, link)
+}
+
+/// Why an engine ended otherwise than in order.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("watch the keeper's link")]
+    Link(#[source] io::Error),
+    #[error("hear from the keeper: {0}")]
+    Keeper(&'static str),
+    #[error("go on without the keeper, which has ended")]
+    KeeperGone,
+}
+
+/// How an engine ended in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything was stopped and forgotten.
+    Killed,
+    /// Everything was stopped; what was wanted is remembered.
+    Terminated,
+}
+
+/// All state, and the loop over it.
+#[derive(Debug)]
+pub struct Engine {
+    pub(crate) core: Core,
+    pub(crate) clock: Clock,
+    pub(crate) sheets: BTreeMap<SlotId, Sheet>,
+    pub(crate) runs: BTreeMap<RunId, Run>,
+    pub(crate) requests: Requests,
+    pub(crate) subscribers: Rc<RefCell<Subscribers>>,
+    /// Facts that carrying out effects has brought; each gets a step of its own.
+    pub(crate) facts: VecDeque<Fact>,
+    pub(crate) link: AsyncFd<Link>,
+    pub(crate) outgoing: VecDeque<Outgoing>,
+    pub(crate) home: Option<PathBuf>,
+    pub(crate) user: String,
+    pub(crate) saving: Saving,
+    pub(crate) readable: mpsc::UnboundedSender<RunId>,
+    pub(crate) ending: Option<Ending>,
+    pub(crate) keeper_pid: u32,
+    greeted: bool,
+    inbox: mpsc::Receiver<Ask>,
+    readables: mpsc::UnboundedReceiver<RunId>,
+    saves: mpsc::UnboundedReceiver<Saved>,
+}
+
+/// What the table's writing has come to.
+#[derive(Debug)]
+pub(crate) struct Saving {
+    pub(crate) store: Option<Store>,
+    /// The newest state, and the newest on disk.
+    pub(crate) wanted: u64,
+    pub(crate) written: u64,
+    pub(crate) in_flight: bool,
+    pub(crate) retry_at: Option<Instant>,
+    pub(crate) held: Vec<Held>,
+    pub(crate) saved: mpsc::UnboundedSender<Saved>,
+}
+
+/// A write has ended.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    pub(crate) generation: u64,
+    pub(crate) result: io::Result<()>,
+}
+
+/// The engine is to end, and who waits for it.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) ended: Ended,
+    pub(crate) answers: Vec<Answer>,
+    /// The core has nothing left.
+    pub(crate) empty: bool,
+}
+
+/// What the keeper brought to its hello.
+#[derive(Debug)]
+pub struct Greeting {
+    pub keeper_pid: u32,
+    /// The listening RPC socket; none when embedded.
+    pub listener: Option<OwnedFd>,
+}
+
+enum Wake {
+    Keeper,
+    KeeperWritable,
+    Ask(Option<Ask>),
+    Readable(RunId),
+    Saved(Saved),
+    Deadline,
+}
+
+impl Engine {
+    fn new(options: Options, link: Link) -> Result<(Handle, Self), EngineError> {
+        let (handle, inbox) = Handle::new();
+        let (readable, readables) = mpsc::unbounded_channel();
+        let (saved, saves) = mpsc::unbounded_channel();
+        let store = options.home.as_deref().map(Store::new);
+        let saving = Saving { store, wanted: 0, written: 0, in_flight: false, retry_at: None, held: Vec::new(), saved };
+        let link = watched(link, Interest::READABLE | Interest::WRITABLE).map_err(EngineError::Link)?;
+        let engine = Self {
+            core: Core::default(),
+            clock: Clock::start(),
+            sheets: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            requests: Requests::default(),
+            subscribers: Rc::default(),
+            facts: VecDeque::new(),
+            link,
+            outgoing: VecDeque::new(),
+            home: options.home,
+            user: user_name(user::effective()),
+            saving,
+            readable,
+            ending: None,
+            keeper_pid: 0,
+            greeted: false,
+            inbox,
+            readables,
+            saves,
+        };
+        Ok((handle, engine))
+    }
+
+    /// Waits for the keeper's hello, takes back what it holds, and starts what ought to run.
+    ///
+    /// # Errors
+    /// When the keeper is silent, of another version, or gone.
+    pub async fn greet(&mut self) -> Result<Greeting, EngineError> {
+        self.greeted = true;
+        let hello = timeout(KEEPER_PATIENCE, self.hear_hello()).await;
+        let hello = hello.map_err(|_| EngineError::Keeper("it has not said hello in time"))??;
+        self.keeper_pid = hello.keeper_pid;
+        let listener = hello.listener;
+        self.take_back(hello.held);
+        Ok(Greeting { keeper_pid: self.keeper_pid, listener })
+    }
+
+    /// Runs until told to end. Also ends when every [`Handle`] is gone, as on `terminate`.
+    ///
+    /// # Errors
+    /// When the keeper is lost.
+    pub async fn run(mut self) -> Result<Ended, EngineError> {
+        if !self.greeted {
+            self.greet().await?;
+        }
+        match self.live().await {
+            Ok(ending) => self.finish(ending).await,
+            Err(error) => {
+                self.end_what_is_left().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn live(&mut self) -> Result<Ending, EngineError> {
+        loop {
+            match self.wait().await {
+                Wake::Keeper => self.take_reports()?,
+                Wake::KeeperWritable => {}
+                Wake::Ask(Some(ask)) => self.take_ask(ask),
+                Wake::Ask(None) => self.end(Ended::Terminated, None),
+                Wake::Readable(run) => self.read_ipc(run, false),
+                Wake::Saved(saved) => self.saved(saved),
+                Wake::Deadline => self.meet_deadlines(),
+            }
+            self.send_orders()?;
+            if let Some(ending) = self.ending.take_if(|ending| ending.empty) {
+                return Ok(ending);
+            }
+        }
+    }
+
+    /// One happening. The keeper comes first: its news decide what a command finds.
+    async fn wait(&mut self) -> Wake {
+        let deadline = self.next_deadline();
+        let open = !self.inbox.is_closed() || !self.inbox.is_empty();
+        tokio::select! {
+            biased;
+            ready = self.link.readable() => {
+                if let Ok(mut ready) = ready {
+                    ready.retain_ready();
+                }
+                Wake::Keeper
+            }
+            _ = self.link.writable(), if !self.outgoing.is_empty() => Wake::KeeperWritable,
+            Some(saved) = self.saves.recv() => Wake::Saved(saved),
+            () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wake::Deadline,
+            ask = self.inbox.recv(), if open || self.ending.is_none() => Wake::Ask(ask),
+            Some(run) = self.readables.recv() => Wake::Readable(run),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let core = self.core.next_deadline().map(|time| Instant::from_std(self.clock.instant(time)));
+        core.into_iter().chain(self.saving.retry_at).min()
+    }
+
+    fn meet_deadlines(&mut self) {
+        if self.saving.retry_at.is_some_and(|at| at <= Instant::now()) {
+            self.saving.retry_at = None;
+            self.write_table();
+        }
+        self.step(Input::Tick);
+    }
+
+    /// Gives one input to the core and carries out what follows, then what follows from that.
+    pub(crate) fn step(&mut self, input: Input) {
+        let mut effects = Vec::new();
+        self.core.step(self.clock.now(), input, &mut effects);
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        while let Some(fact) = self.facts.pop_front() {
+            self.step(Input::Fact(fact));
+        }
+    }
+
+    /// Begins the end: everything is stopped; `answer` is told when it is over.
+    pub(crate) fn end(&mut self, ended: Ended, answer: Option<Answer>) {
+        match &mut self.ending {
+            Some(ending) => ending.answers.extend(answer),
+            None => {
+                self.ending = Some(Ending { ended, answers: answer.into_iter().collect(), empty: false });
+                self.begin_end(ended);
+            }
+        }
+    }
+
+    /// The last acts: the table, the keeper, the answers.
+    async fn finish(mut self, ending: Ending) -> Result<Ended, EngineError> {
+        self.subscribers.borrow_mut().end();
+        while self.saving.in_flight {
+            // The writer always answers; it holds its own sender.
+            let Some(_) = self.saves.recv().await else { break };
+            self.saving.in_flight = false;
+        }
+        let warnings = self.write_last_table(ending.ended);
+        self.outgoing.push_back(Outgoing::Order(rewake_wire::keeper::Order::Shutdown));
+        // The socket is gone when the keeper is: only then may the next command find that nobody is here.
+        if timeout(KEEPER_PATIENCE, self.until_keeper_is_gone()).await.is_err() {
+            tracing::warn!("the keeper has not ended in time");
+        }
+        self.release_held(warnings.as_deref());
+        for answer in ending.answers {
+            // A client that has gone needs no answer.
+            let _ = answer.send(Ok(rewake_wire::Reply::Killed));
+        }
+        Ok(ending.ended)
+    }
+
+    async fn until_keeper_is_gone(&mut self) {
+        while self.send_orders().is_ok() {
+            let Ok(mut ready) = self.link.ready(Interest::READABLE).await else { return };
+            match ready.try_io(|link| link.get_ref().try_recv()) {
+                Ok(Ok(Some(_))) | Err(_) => {}
+                Ok(Ok(None) | Err(_)) => return,
+            }
+        }
+    }
+
+    /// A failed write is tried again later, also when nothing changes any more.
+    pub(crate) fn note_save_failure(&mut self) {
+        self.saving.retry_at = Some(Instant::now() + SAVE_RETRY);
+    }
+}

@@ -1,0 +1,90 @@
+//! From an app's description to the keeper's plan of one process: argv, environment, streams. Never reads this process's own environment.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rewake_core::Slot;
+use rewake_wire::keeper::{IpcMode, Plan, Stdio};
+use rewake_wire::{ExecMode, LaunchSpec, StopWith};
+
+use crate::sheet::Sheet;
+
+/// The plan for the slot's next process.
+pub(crate) fn plan(slot: &Slot, sheet: &Sheet, home: Option<&Path>) -> Plan {
+    let launch = &sheet.spec.launch;
+    let (program, argv) = command(launch);
+    let env = environment(slot, sheet, home).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let ipc = launch.ipc.then_some(if launch.ipc_advanced { IpcMode::Advanced } else { IpcMode::Json });
+    Plan {
+        program,
+        argv,
+        env,
+        cwd: launch.cwd.clone(),
+        stdin: Stdio::Pipe,
+        stdout: Stdio::Pipe,
+        stderr: Stdio::Pipe,
+        ipc,
+        uid: launch.uid,
+        gid: launch.gid,
+        orphan_signal: match sheet.spec.policy.stop_with {
+            StopWith::Signal(signal) => signal,
+            // Nobody is left to send the message.
+            StopWith::Message => SIGINT,
+        },
+        orphan_timeout_ms: sheet.spec.policy.kill_timeout_ms,
+        treekill: sheet.spec.policy.treekill,
+    }
+}
+
+const SIGINT: i32 = 2;
+
+fn command(launch: &LaunchSpec) -> (String, Vec<String>) {
+    let script = launch.script.clone();
+    match &launch.interpreter {
+        None => (script.clone(), [&[script][..], &launch.args].concat()),
+        Some(interpreter) => {
+            let program = interpreter.clone();
+            let argv = [&[program.clone()][..], &launch.interpreter_args, &[script], &launch.args].concat();
+            (program, argv)
+        }
+    }
+}
+
+/// The environment of the slot's next process: the app's own, then what tells the process who it is, under PM2's names.
+pub(crate) fn environment(slot: &Slot, sheet: &Sheet, home: Option<&Path>) -> BTreeMap<String, String> {
+    let spec = &sheet.spec;
+    let launch = &spec.launch;
+    let mut env = launch.env.clone();
+    if let Some(name) = &launch.increment_var {
+        let first: i64 = env.get(name).and_then(|value| value.parse().ok()).unwrap_or(0);
+        env.insert(name.clone(), first.saturating_add(i64::from(slot.instance)).to_string());
+    }
+    let path = |path: Option<&std::path::PathBuf>| path.map(|path| path.display().to_string());
+    let facts = [
+        ("name", Some(spec.name.clone())),
+        ("namespace", Some(spec.namespace.clone())),
+        ("pm_id", Some(slot.id.to_string())),
+        (launch.instance_var.as_str(), Some(slot.instance.to_string())),
+        ("exec_mode", Some(exec_mode(launch.exec_mode).into())),
+        ("instances", Some(spec.instances.to_string())),
+        ("pm_exec_path", Some(launch.script.clone())),
+        ("pm_cwd", Some(launch.cwd.clone())),
+        ("pm_out_log_path", path(sheet.out_log.as_ref())),
+        ("pm_err_log_path", path(sheet.error_log.as_ref())),
+        ("restart_time", Some(slot.restarts.to_string())),
+        ("unstable_restarts", Some(slot.streak.unstable.to_string())),
+        ("created_at", Some(sheet.created_at_ms.to_string())),
+        // Its presence is how programs find out that they are supervised.
+        ("PM2_HOME", home.map(|home| home.display().to_string())),
+        ("REWAKE_HOME", home.map(|home| home.display().to_string())),
+    ];
+    env.extend(facts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    env
+}
+
+fn exec_mode(mode: ExecMode) -> &'static str {
+    match mode {
+        ExecMode::Fork => "fork_mode",
+        ExecMode::Cluster => "cluster_mode",
+    }
+}

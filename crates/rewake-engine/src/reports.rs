@@ -1,0 +1,211 @@
+//! What the keeper reports, as facts for the core. Descriptors are taken over here; nothing is decided.
+
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use rewake_core::{ExitStatus, Fact, Input, RunId, SlotId};
+use rewake_nodeipc::{Happening, Mode};
+use rewake_wire::keeper::{Exit, FdKind, KEEPER_PROTOCOL, Report};
+use rewake_wire::{Event, Message, Stream};
+use serde_json::value::RawValue;
+
+use crate::clock::epoch_ms;
+use crate::engine::{Engine, EngineError};
+use crate::ipc::Ipc;
+use crate::logs::file::LogFile;
+use crate::logs::pump::{Pump, Source};
+use crate::subscribers::Subscribers;
+use crate::words;
+
+/// Reports taken before commands get their turn.
+const AT_ONCE: usize = 64;
+
+/// What the keeper said before the loop began.
+pub(crate) struct Hello {
+    pub(crate) keeper_pid: u32,
+    pub(crate) listener: Option<OwnedFd>,
+    pub(crate) held: Vec<HeldRun>,
+}
+
+/// A run of an earlier daemon.
+pub(crate) struct HeldRun {
+    pub(crate) run: RunId,
+    pub(crate) tag: String,
+    pub(crate) pid: u32,
+    pub(crate) started_at_ms: u64,
+    pub(crate) fds: Vec<(FdKind, OwnedFd)>,
+    pub(crate) exit: Option<Exit>,
+    pub(crate) tree_gone: bool,
+}
+
+impl Engine {
+    pub(crate) async fn hear_hello(&mut self) -> Result<Hello, EngineError> {
+        let mut hello = Hello { keeper_pid: 0, listener: None, held: Vec::new() };
+        loop {
+            let mut ready = self.link.readable().await.map_err(EngineError::Link)?;
+            let (report, fds) = match ready.try_io(|link| link.get_ref().try_recv()) {
+                Ok(Ok(Some(packet))) => packet,
+                Ok(Ok(None)) => return Err(EngineError::KeeperGone),
+                Ok(Err(error)) => return Err(EngineError::Link(error)),
+                Err(_would_block) => continue,
+            };
+            match report {
+                Report::Ready { protocol, .. } if protocol != KEEPER_PROTOCOL => {
+                    return Err(EngineError::Keeper("it speaks another version of the protocol"));
+                }
+                Report::Ready { keeper_pid, .. } => {
+                    hello.keeper_pid = keeper_pid;
+                    hello.listener = fds.into_iter().next();
+                }
+                Report::Held { run, tag, pid, started_at_ms, fds: kinds, exit, tree_gone } => {
+                    let fds = kinds.into_iter().zip(fds).collect();
+                    hello.held.push(HeldRun { run: RunId(run), tag, pid, started_at_ms, fds, exit, tree_gone });
+                }
+                Report::HeldAll => return Ok(hello),
+                Report::Spawned { .. }
+                | Report::SpawnFailed { .. }
+                | Report::Exited { .. }
+                | Report::TreeGone { .. } => return Err(EngineError::Keeper("it reported before it had said hello")),
+            }
+        }
+    }
+
+    /// Takes the reports that have come.
+    pub(crate) fn take_reports(&mut self) -> Result<(), EngineError> {
+        for _ in 0..AT_ONCE {
+            let received = self.link.try_io(tokio::io::Interest::READABLE, Link::try_recv);
+            match received {
+                Ok(Some((report, fds))) => self.take_report(report, fds),
+                Ok(None) => return Err(EngineError::KeeperGone),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(EngineError::Link(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_report(&mut self, report: Report, fds: Vec<OwnedFd>) {
+        match report {
+            Report::Spawned { run, pid, fds: kinds } => {
+                let fds = kinds.into_iter().zip(fds).collect();
+                self.take_over(RunId(run), pid, fds);
+                self.step(Input::Fact(Fact::Spawned { run: RunId(run) }));
+            }
+            Report::SpawnFailed { run, error } => {
+                self.note_reason(RunId(run), words::spawn_error(&error));
+                let retry = words::may_pass(&error);
+                self.step(Input::Fact(Fact::SpawnFailed { run: RunId(run), retry }));
+            }
+            Report::Exited { run, exit, tree_gone } => self.exited(RunId(run), exit, tree_gone),
+            Report::TreeGone { run } => self.step(Input::Fact(Fact::TreeGone { run: RunId(run) })),
+            Report::Ready { .. } | Report::Held { .. } | Report::HeldAll => {
+                tracing::error!("bug: the keeper said hello twice");
+            }
+        }
+    }
+
+    /// What the app said last comes before its end: `'ready'` and then a crash is a crash of a ready app.
+    pub(crate) fn exited(&mut self, run: RunId, exit: Exit, tree_gone: bool) {
+        self.read_ipc(run, true);
+        if let Some(state) = self.runs.get_mut(&run) {
+            state.exited = true;
+        }
+        let status = match exit {
+            Exit::Code(code) => ExitStatus::Code(code),
+            Exit::Signal { number, .. } => ExitStatus::Signal(number),
+            Exit::Unknown => ExitStatus::Unknown,
+        };
+        self.step(Input::Fact(Fact::Exited { run, status, tree_gone }));
+    }
+
+    /// Takes over a process's descriptors.
+    pub(crate) fn take_over(&mut self, run: RunId, pid: u32, fds: Vec<(FdKind, OwnedFd)>) {
+        let Some(slot) = self.runs.get(&run).map(|run| run.slot) else { return };
+        for (kind, fd) in fds {
+            let taken = match kind {
+                FdKind::Stdout => self.pump(slot, Stream::Out, fd),
+                FdKind::Stderr => self.pump(slot, Stream::Err, fd),
+                FdKind::Ipc => self.open_ipc(slot, run, fd),
+                FdKind::Stdin => {
+                    self.with_run(run, |state| state.stdin = Some(fd));
+                    Ok(())
+                }
+                FdKind::Pid => {
+                    self.with_run(run, |state| state.pidfd = Some(fd));
+                    Ok(())
+                }
+            };
+            if let Err(error) = taken {
+                tracing::error!(run = run.0, "{kind:?} of a process cannot be watched: {error}");
+            }
+        }
+        self.with_run(run, |state| state.pid = Some(pid));
+    }
+
+    fn with_run(&mut self, run: RunId, act: impl FnOnce(&mut crate::run::Run)) {
+        if let Some(state) = self.runs.get_mut(&run) {
+            act(state);
+        }
+    }
+
+    fn pump(&self, slot: SlotId, stream: Stream, pipe: OwnedFd) -> io::Result<()> {
+        let Some(sheet) = self.sheets.get(&slot) else { return Ok(()) };
+        let path = match stream {
+            Stream::Out => &sheet.out_log,
+            Stream::Err => &sheet.error_log,
+        };
+        let file = path.clone().map(|path| {
+            let (file, opened) = LogFile::open(path.clone());
+            if let Err(error) = opened {
+                tracing::warn!(app = %sheet.spec.name, path = %path.display(), "log cannot be opened: {error}");
+            }
+            file
+        });
+        let source = Source { id: slot.0, name: sheet.spec.name.clone(), stream };
+        let subscribers: Rc<RefCell<Subscribers>> = Rc::clone(&self.subscribers);
+        Pump { source, file, subscribers }.start(pipe)
+    }
+
+    fn open_ipc(&mut self, slot: SlotId, run: RunId, fd: OwnedFd) -> io::Result<()> {
+        let advanced = self.sheets.get(&slot).is_some_and(|sheet| sheet.spec.launch.ipc_advanced);
+        let mode = if advanced { Mode::Advanced } else { Mode::Json };
+        let ipc = Ipc::start(fd, mode, run, self.readable.clone())?;
+        self.with_run(run, |state| state.ipc = Some(ipc));
+        Ok(())
+    }
+
+    /// Reads what an app has sent; `to_the_end` once it has exited.
+    pub(crate) fn read_ipc(&mut self, run: RunId, to_the_end: bool) {
+        let Some(state) = self.runs.get_mut(&run) else { return };
+        let slot = state.slot;
+        let Some(ipc) = &mut state.ipc else { return };
+        for happening in ipc.read(to_the_end) {
+            match happening {
+                Happening::Ready => self.step(Input::Fact(Fact::Ready { run })),
+                Happening::Message(text) => self.message(slot, run, text.into_string()),
+                Happening::Garbage { bytes, sample } => {
+                    tracing::warn!(run = run.0, bytes, sample, "an app sent what is not a message");
+                }
+                Happening::TooLong => tracing::warn!(run = run.0, "an app sent a message that is too long"),
+                Happening::Internal { cmd, .. } => tracing::debug!(run = run.0, cmd, "internal message"),
+                Happening::Answer(_) | Happening::TakeDescriptor { .. } => {}
+            }
+        }
+    }
+
+    fn message(&mut self, slot: SlotId, run: RunId, text: String) {
+        let wanted = self.subscribers.borrow_mut().want_messages(slot.0);
+        let (true, Some(sheet)) = (wanted, self.sheets.get(&slot)) else { return };
+        let Ok(data) = RawValue::from_string(text) else {
+            tracing::warn!(run = run.0, "a message is not JSON for us and is not passed on");
+            return;
+        };
+        let (name, namespace) = (sheet.spec.name.clone(), sheet.spec.namespace.clone());
+        let message = Message { at_ms: epoch_ms(), id: slot.0, name, namespace, run: run.0, data };
+        self.subscribers.borrow_mut().publish(&Event::Message(message));
+    }
+}
+
+use rewake_keeper::link::Link;

@@ -1,0 +1,39 @@
+//! What the engine holds of one live run: its pid, its channel. Dropped when the core releases the run.
+
+use std::os::fd::OwnedFd;
+
+use rewake_core::SlotId;
+
+use crate::ipc::Ipc;
+use crate::sample::LastLook;
+
+/// One run.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) slot: SlotId,
+    /// Known once it has been spawned.
+    pub(crate) pid: Option<u32>,
+    pub(crate) started_at_ms: u64,
+    pub(crate) ipc: Option<Ipc>,
+    /// Our end of its stdin; held so that reading from it waits instead of ending.
+    pub(crate) stdin: Option<OwnedFd>,
+    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) last_look: Option<LastLook>,
+    pub(crate) exited: bool,
+}
+
+impl Run {
+    /// A run that has been ordered.
+    pub(crate) fn ordered(slot: SlotId, now_ms: u64) -> Self {
+        Self {
+            slot,
+            pid: None,
+            started_at_ms: now_ms,
+            ipc: None,
+            stdin: None,
+            pidfd: None,
+            last_look: None,
+            exited: false,
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! What the engine knows of a slot beside the core: its description, when it was made, why it failed. Decides nothing.
+
+use std::path::PathBuf;
+
+use rewake_core::{NewSlot, Policy, StopWith};
+use rewake_wire::{AppSpec, PolicySpec};
+
+/// One slot's sheet.
+#[derive(Debug, Clone)]
+pub(crate) struct Sheet {
+    pub(crate) spec: AppSpec,
+    pub(crate) created_at_ms: u64,
+    /// Start of the present or last run.
+    pub(crate) started_at_ms: Option<u64>,
+    /// Why the last start failed, or why it was given up.
+    pub(crate) reason: Option<String>,
+    /// Where its output goes; `None`: nowhere.
+    pub(crate) out_log: Option<PathBuf>,
+    pub(crate) error_log: Option<PathBuf>,
+}
+
+/// What the core needs of an app.
+pub(crate) fn new_slot(spec: &AppSpec) -> NewSlot {
+    NewSlot { name: spec.name.clone(), namespace: spec.namespace.clone(), policy: policy(&spec.policy) }
+}
+
+/// The policy in the core's words.
+pub(crate) fn policy(spec: &PolicySpec) -> Policy {
+    Policy {
+        autorestart: spec.autorestart,
+        stop_exit_codes: spec.stop_exit_codes.clone(),
+        min_uptime: spec.min_uptime_ms,
+        max_restarts: spec.max_restarts,
+        restart_delay: spec.restart_delay_ms,
+        backoff: spec.exp_backoff_restart_delay_ms,
+        wait_ready: spec.wait_ready,
+        ready_timeout: spec.listen_timeout_ms,
+        kill_timeout: spec.kill_timeout_ms,
+        stop_with: match spec.stop_with {
+            rewake_wire::StopWith::Signal(signal) => StopWith::Signal(signal),
+            rewake_wire::StopWith::Message => StopWith::Message,
+        },
+        treekill: spec.treekill,
+    }
+}
