@@ -58,7 +58,7 @@ pub fn run(home: &Path, link: OwnedFd) -> Result<(), DaemonError> {
 }
 
 async fn live(home: &Path, link: OwnedFd) -> Result<(), DaemonError> {
-    let link = Link::from_fd(link).map_err(EngineError::Link)?;
+    let link = Link::new(link).map_err(EngineError::Link)?;
     let (handle, mut engine) = rewake_engine::daemon(home, link)?;
     let greeting = engine.greet().await?;
     let pid_file = PidFile::write(home)?;

@@ -1,1 +1,29 @@
-//! placeholder
+//! System calls as small safe functions: processes, descriptors, sockets, files, `/proc`. Linux only.
+//! The one crate besides the Node addon that may hold `unsafe`; it must never know policy.
+
+pub mod detach;
+pub mod errno;
+pub mod fd;
+pub mod fdpass;
+pub mod file;
+pub mod home;
+pub mod limits;
+pub mod lock;
+pub mod memfd;
+pub mod pidfd;
+pub mod pipe;
+pub mod poll;
+pub mod proc;
+pub mod program;
+pub mod reap;
+pub mod signal;
+pub mod socket;
+pub mod spawn;
+pub mod terminal;
+pub mod this;
+pub mod user;
+
+mod sys;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,76 @@
+//! The verbs and the other names PM2 gives them. Never their arguments.
+
+/// What a command line asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Start,
+    Stop,
+    Restart,
+    Delete,
+    List,
+    Jlist,
+    Prettylist,
+    Describe,
+    Logs,
+    Flush,
+    Env,
+    Pid,
+    Id,
+    Ping,
+    Reset,
+    SendSignal,
+    Save,
+    Resurrect,
+    Kill,
+    Version,
+    Help,
+}
+
+/// Each verb with its names, the first one ours, and what it does.
+pub(crate) const VERBS: &[(Verb, &[&str], &str)] = &[
+    (Verb::Start, &["start"], "start a script, a command line, a process file, or what is listed"),
+    (Verb::Stop, &["stop"], "stop, and keep in the list"),
+    (Verb::Restart, &["restart"], "stop and start again"),
+    (Verb::Delete, &["delete", "del"], "stop, and take off the list"),
+    (Verb::List, &["list", "ls", "l", "ps", "status"], "show all apps"),
+    (Verb::Describe, &["describe", "desc", "info", "show"], "show all about one app"),
+    (Verb::Logs, &["logs", "log"], "show the last lines, and follow"),
+    (Verb::Flush, &["flush"], "empty log files"),
+    (Verb::Reset, &["reset"], "set the restart counters to zero"),
+    (Verb::SendSignal, &["send-signal", "sendSignal"], "send a signal"),
+    (Verb::Env, &["env"], "show the environment of an app"),
+    (Verb::Pid, &["pid"], "print process ids"),
+    (Verb::Id, &["id"], "print the ids of an app"),
+    (Verb::Jlist, &["jlist"], "show all apps as JSON"),
+    (Verb::Prettylist, &["prettylist"], "show all apps as indented JSON"),
+    (Verb::Save, &["save", "dump"], "write the list down for `resurrect`"),
+    (Verb::Resurrect, &["resurrect"], "start what was saved"),
+    (Verb::Ping, &["ping"], "ask the daemon for an answer"),
+    (Verb::Kill, &["kill"], "stop everything, and the daemon"),
+    (Verb::Version, &["version"], "show the versions of program and daemon"),
+    (Verb::Help, &["help"], "show help"),
+];
+
+impl Verb {
+    /// The verb of this name, if there is one.
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        VERBS.iter().find(|(_, names, _)| names.contains(&name)).map(|(verb, _, _)| *verb)
+    }
+
+    /// Its own name.
+    pub(crate) fn name(self) -> &'static str {
+        VERBS.iter().find(|(verb, _, _)| *verb == self).map_or("", |(_, names, _)| names[0])
+    }
+
+    /// What it does, in half a sentence.
+    pub(crate) fn about(self) -> &'static str {
+        VERBS.iter().find(|(verb, _, _)| *verb == self).map_or("", |(_, _, about)| *about)
+    }
+
+    /// The known name that is most like `name`, if one is close.
+    pub(crate) fn nearest(name: &str) -> Option<&'static str> {
+        let names = VERBS.iter().flat_map(|(_, names, _)| names.iter().copied());
+        let ranked = names.map(|known| (strsim::damerau_levenshtein(known, name), known));
+        ranked.min().filter(|(distance, known)| *distance <= 1 + known.len() / 4).map(|(_, known)| known)
+    }
+}

@@ -1,0 +1,90 @@
+//! One file per verb: ask the daemon, show the answer. Nothing here decides what happens to an app.
+
+mod apps;
+mod delete;
+mod describe;
+mod env;
+mod flush;
+mod id;
+mod jlist;
+mod kill;
+mod list;
+mod logs;
+mod pid;
+mod ping;
+mod reset;
+mod restart;
+mod resurrect;
+mod save;
+mod send_signal;
+mod session;
+mod start;
+mod stop;
+mod version;
+
+use rewake_wire::ErrorReply;
+
+use crate::args::{Command, Line};
+use crate::ui::Ui;
+use session::Session;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// To be told.
+    Untold(ErrorReply),
+    /// The user has been told all of it.
+    Told,
+}
+
+impl From<ErrorReply> for Failure {
+    fn from(error: ErrorReply) -> Self {
+        Self::Untold(error)
+    }
+}
+
+impl From<rewake_client::ClientError> for Failure {
+    fn from(error: rewake_client::ClientError) -> Self {
+        Self::Untold(error.to_reply())
+    }
+}
+
+/// Runs a command to its end.
+///
+/// # Errors
+/// Whatever makes the exit code 1.
+pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
+    let Line { command, options, script_args } = line;
+    let mut session = Session::new(ui, options)?;
+    let session = &mut session;
+    match command {
+        Command::Start(args) => start::run(session, args.targets, script_args.unwrap_or_default()).await,
+        Command::Stop(args) => stop::run(session, args.targets).await,
+        Command::Restart(args) => restart::run(session, args.targets, script_args.is_some()).await,
+        Command::Delete(args) => delete::run(session, args.targets).await,
+        Command::List => list::run(session).await,
+        Command::Jlist(args) => jlist::run(session, args.with_env).await,
+        Command::Prettylist => jlist::pretty(session).await,
+        Command::Describe(args) => describe::run(session, args.target).await,
+        Command::Logs(args) => logs::run(session, args).await,
+        Command::Flush(args) => flush::run(session, args.target).await,
+        Command::Env(args) => env::run(session, args.target).await,
+        Command::Pid(args) => pid::run(session, args.target).await,
+        Command::Id(args) => id::run(session, args.target).await,
+        Command::Ping => ping::run(session).await,
+        Command::Reset(args) => reset::run(session, args.targets).await,
+        Command::SendSignal(args) => send_signal::run(session, args.signal, args.targets).await,
+        Command::Save => save::run(session).await,
+        Command::Resurrect => resurrect::run(session).await,
+        Command::Kill => kill::run(session).await,
+        Command::Version => version::run(session).await,
+        Command::Help(verb) => {
+            ui.help(verb);
+            Ok(())
+        }
+        Command::Usage => {
+            ui.help(None);
+            Err(Failure::Told)
+        }
+    }
+}

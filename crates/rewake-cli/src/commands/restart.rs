@@ -1,0 +1,57 @@
+//! `restart`: what is listed, or the apps of a process file with their new description.
+
+use std::collections::BTreeMap;
+
+use rewake_wire::{EnvChange, Request, WhenKnown};
+
+use super::session::{Results, Session};
+use super::{Failure, apps, start};
+use crate::ui::now_ms;
+
+pub(super) async fn run(session: &mut Session<'_>, targets: Vec<String>, has_script_args: bool) -> Result<(), Failure> {
+    let since = now_ms();
+    let settle_ms = start::settle_ms();
+    let mut results = Results::default();
+    let mut by_name = false;
+    for target in targets {
+        let request = if apps::is_process_file(&target) {
+            Request::Start { apps: apps::of_file(session, &target)?, when_known: WhenKnown::Replace, settle_ms }
+        } else {
+            by_name = true;
+            Request::Restart { target, env: env_change(session)?, settle_ms }
+        };
+        let result = session.ask_done(request).await;
+        results.add(result)?;
+    }
+    if by_name {
+        warn_of_ignored(session, has_script_args);
+    }
+    start::tell_early_ends(session, &results.slots, since);
+    session.finish("restarted", results).await
+}
+
+/// What `--update-env` and `--env KEY=VALUE` change in a stored environment.
+pub(super) fn env_change(session: &Session<'_>) -> Result<Option<EnvChange>, Failure> {
+    let mut set = if session.options.update_env { callers_env()? } else { BTreeMap::new() };
+    set.extend(session.options.variables());
+    Ok((!set.is_empty()).then_some(EnvChange { set }))
+}
+
+/// This process's environment without what describes this process alone.
+fn callers_env() -> Result<BTreeMap<String, String>, Failure> {
+    let mut env = apps::context()?.env;
+    env.retain(|name, _| !name.starts_with("NODE_CHANNEL_") && name != "NODE_UNIQUE_ID" && name != "REWAKE_HOME");
+    Ok(env)
+}
+
+/// A restart by name keeps the description; a flag that means to change it must not seem to have done so.
+fn warn_of_ignored(session: &Session<'_>, has_script_args: bool) {
+    let overrides = session.options.overrides();
+    let keys: Vec<&str> = overrides.keys().map(String::as_str).filter(|key| *key != "env").collect();
+    if !keys.is_empty() || has_script_args {
+        let what = if has_script_args { "script arguments".to_owned() } else { format!("`{}`", keys.join("`, `")) };
+        session.ui.warn(&format!(
+            "a restart by name keeps the app's description: {what} not changed (delete and start it, or restart a process file)"
+        ));
+    }
+}

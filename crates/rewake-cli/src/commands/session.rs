@@ -1,0 +1,151 @@
+//! One command's way to the daemon and to the user: connects when first needed, unwraps answers, gathers results.
+
+use std::path::PathBuf;
+
+use rewake_client::{Client, ClientError, Home};
+use rewake_wire::{Done, Reply, Request, SlotInfo, SlotResult};
+use serde_json::json;
+
+use super::Failure;
+use crate::args::Options;
+use crate::ui::{Ui, done};
+
+/// What a verb works with.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    pub(super) ui: &'a Ui,
+    pub(super) options: Options,
+    pub(super) home: Home,
+    client: Option<Client>,
+}
+
+impl<'a> Session<'a> {
+    pub(super) fn new(ui: &'a Ui, options: Options) -> Result<Self, Failure> {
+        Ok(Self { ui, options, home: Home::of_process()?, client: None })
+    }
+
+    /// The connection, made (and the daemon started) when first asked for.
+    pub(super) async fn client(&mut self) -> Result<Client, Failure> {
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
+        }
+        let client = match Client::connect(&self.home).await {
+            Err(error) if error.is_nobody_listening() => {
+                let client = Client::connect_or_start(&self.home, &executable()).await?;
+                self.ui.say(&format!("started the daemon in {}", self.home.path().display()));
+                client
+            }
+            result => result?,
+        };
+        self.client = Some(client.clone());
+        Ok(client)
+    }
+
+    /// The connection to a daemon that runs already, or `None`.
+    pub(super) async fn running_client(&self) -> Result<Option<Client>, Failure> {
+        match Client::connect(&self.home).await {
+            Err(error) if error.is_nobody_listening() => Ok(None),
+            result => Ok(Some(result?)),
+        }
+    }
+
+    /// A new connection in place of one that was lost, to a daemon that runs; `None` when none does.
+    pub(super) async fn reconnect(&mut self) -> Result<Option<Client>, Failure> {
+        self.client = self.running_client().await?;
+        Ok(self.client.clone())
+    }
+
+    pub(super) async fn ask(&mut self, request: Request) -> Result<Reply, Failure> {
+        Ok(self.client().await?.request(request).await?)
+    }
+
+    /// A request whose answer is a result for each slot.
+    pub(super) async fn ask_done(&mut self, request: Request) -> Result<Done, Failure> {
+        let Reply::Done(done) = self.ask(request).await? else { return Err(unexpected("a command")) };
+        Ok(done)
+    }
+
+    pub(super) async fn ask_list(&mut self, target: Option<String>) -> Result<Vec<SlotInfo>, Failure> {
+        let Reply::List(slots) = self.ask(Request::List { target }).await? else { return Err(unexpected("list")) };
+        Ok(slots)
+    }
+
+    /// The same request for each target: all are tried, the first refusal does not keep the others from being heard.
+    pub(super) async fn ask_each(
+        &mut self,
+        targets: Vec<String>,
+        request: impl Fn(String) -> Request,
+    ) -> Result<Results, Failure> {
+        let mut results = Results::default();
+        for target in targets {
+            results.add(self.ask_done(request(target)).await)?;
+        }
+        Ok(results)
+    }
+
+    /// Tells what a command did, then shows the list, then the errors.
+    pub(super) async fn finish(&mut self, past: &str, results: Results) -> Result<(), Failure> {
+        let Results { slots, warnings, errors } = results;
+        for warning in &warnings {
+            self.ui.warn(warning);
+        }
+        let (done, failed): (Vec<&SlotResult>, Vec<&SlotResult>) = slots.iter().partition(|slot| slot.error.is_none());
+        for slot in &done {
+            self.ui.say(&done::line(past, slot));
+        }
+        if self.ui.json {
+            self.ui.json_data(&json!(slots));
+        } else if !done.is_empty() && !self.ui.is_silent() {
+            let list = self.ask_list(None).await?;
+            self.ui.list(list);
+        }
+        let failures = failed.iter().filter_map(|slot| slot.error.as_ref()).chain(&errors);
+        let mut failure = Ok(());
+        for error in failures {
+            self.ui.error(error);
+            failure = Err(Failure::Told);
+        }
+        failure
+    }
+}
+
+/// Results of one or several requests of a command.
+#[derive(Debug, Default)]
+pub(super) struct Results {
+    pub(super) slots: Vec<SlotResult>,
+    pub(super) warnings: Vec<String>,
+    pub(super) errors: Vec<rewake_wire::ErrorReply>,
+}
+
+impl Results {
+    /// Takes a request's result. A refusal is kept; a lost connection ends the command.
+    pub(super) fn add(&mut self, result: Result<Done, Failure>) -> Result<(), Failure> {
+        match result {
+            Ok(done) => {
+                self.slots.extend(done.slots);
+                self.warnings.extend(done.warnings);
+                Ok(())
+            }
+            Err(Failure::Untold(error)) if error.code != rewake_wire::ErrorCode::Unreachable => {
+                self.errors.push(error);
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether everything so far went well.
+    pub(super) fn is_good(&self) -> bool {
+        self.errors.is_empty() && self.slots.iter().all(|slot| slot.error.is_none())
+    }
+}
+
+/// The daemon answered something else than was asked.
+pub(super) fn unexpected(asked: &'static str) -> Failure {
+    ClientError::Unexpected { asked }.into()
+}
+
+/// This executable, also when its file has been replaced since.
+fn executable() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"))
+}

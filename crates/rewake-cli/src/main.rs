@@ -1,0 +1,91 @@
+//! The executable: keeper and daemon by their flags, else the command line. The only place that makes an exit code.
+
+mod args;
+mod commands;
+mod follow;
+mod ui;
+mod watched;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use commands::Failure;
+use rewake_wire::{ErrorCode, ErrorReply};
+use ui::Ui;
+
+fn main() -> ExitCode {
+    // The keeper and the daemon are this same file. Looked at first: a start of the daemon pays for nothing of the CLI.
+    let argv: Vec<OsString> = std::env::args_os().collect();
+    match argv.get(1).and_then(|flag| flag.to_str()) {
+        Some("--keeper" | "--keeper-embedded") => keeper(&argv),
+        Some("--daemon") => daemon(&argv),
+        Some(_) | None => cli(&argv),
+    }
+}
+
+fn cli(argv: &[OsString]) -> ExitCode {
+    // A word that is not UTF-8 can name nothing that we know but a path, and paths cross the socket as JSON text.
+    let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let line = match args::parse(&words) {
+        Ok(line) => line,
+        Err(error) => return refuse(&error),
+    };
+    let ui = match Ui::of(&line.options) {
+        Ok(ui) => ui,
+        Err(error) => return refuse(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            ui.error(&ErrorReply::new(ErrorCode::Internal, format!("failed to set up the runtime: {error}")));
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(commands::run(line, &ui)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Untold(error)) => {
+            ui.error(&error);
+            ExitCode::FAILURE
+        }
+        Err(Failure::Told) => ExitCode::FAILURE,
+    }
+}
+
+/// A line that could not be understood.
+fn refuse(error: &ErrorReply) -> ExitCode {
+    Ui::plain().error(error);
+    ExitCode::FAILURE
+}
+
+fn keeper(argv: &[OsString]) -> ExitCode {
+    let Some(config) = rewake_keeper::Config::from_args(&argv[1..]) else {
+        return refuse(&ErrorReply::new(ErrorCode::BadRequest, "failed to become a keeper: wrong arguments"));
+    };
+    finish(rewake_keeper::run(config))
+}
+
+fn daemon(argv: &[OsString]) -> ExitCode {
+    let [_, _, home] = argv else {
+        return refuse(&ErrorReply::new(ErrorCode::BadRequest, "failed to become a daemon: wrong arguments"));
+    };
+    match rewake_unix::fd::adopt(rewake_keeper::LINK_FD) {
+        Ok(link) => finish(rewake_daemon::run(Path::new(home), link)),
+        Err(error) => {
+            let error = ErrorReply::new(ErrorCode::BadRequest, format!("failed to become a daemon: no keeper: {error}"));
+            refuse(&error.with_hint("a daemon is started by any command that needs it"))
+        }
+    }
+}
+
+/// The end of a keeper or a daemon; their stderr is the home's log.
+fn finish<E: std::error::Error>(result: Result<(), E>) -> ExitCode {
+    let Err(error) = result else { return ExitCode::SUCCESS };
+    let mut text = format!("failed to {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    refuse(&ErrorReply::new(ErrorCode::Internal, text))
+}

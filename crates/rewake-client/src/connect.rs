@@ -1,0 +1,122 @@
+//! From a home to a live connection: connect, handshake, driver. Bounded in time; never starts a daemon.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use rewake_wire::{Decoder, ErrorReply, Hello, PROTOCOL, Welcome, encode};
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+
+use crate::client::Link;
+use crate::driver::{Driver, State};
+use crate::{Client, ClientError, Home};
+
+/// Longest time for connect and handshake. The daemon answers in microseconds; while it is being started again by its
+/// keeper, in tens of milliseconds. Past this it hangs.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pause between two tries while the daemon's queue of new connections is full: the kernel tells nobody when it is not.
+const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(10);
+
+/// Orders that may wait for the driver.
+const ORDERS: usize = 64;
+
+impl Client {
+    /// Connects to the daemon of `home`. Must be called inside a tokio runtime with I/O and time; the connection lives
+    /// on a task of it.
+    ///
+    /// # Errors
+    /// [`ClientError::NobodyListens`] when there is no daemon; others when it hangs, belongs to another user, or speaks another protocol.
+    pub async fn connect(home: &Home) -> Result<Self, ClientError> {
+        Self::connect_within(home, HANDSHAKE_TIMEOUT).await
+    }
+
+    pub(crate) async fn connect_within(home: &Home, timeout: Duration) -> Result<Self, ClientError> {
+        match tokio::time::timeout(timeout, connect(home)).await {
+            Ok(result) => result,
+            Err(_) => Err(ClientError::NoAnswer { log: home.daemon_log() }),
+        }
+    }
+}
+
+async fn connect(home: &Home) -> Result<Client, ClientError> {
+    let mut stream = open(home).await?;
+    let mut decoder = Decoder::default();
+    let welcome = handshake(&mut stream, &mut decoder, home).await?;
+    let (orders, orders_taken) = mpsc::channel(ORDERS);
+    let (ended, ended_taken) = mpsc::unbounded_channel();
+    let log = home.daemon_log();
+    let driver = Driver {
+        stream,
+        decoder,
+        orders: orders_taken,
+        ended: ended_taken,
+        log: log.clone(),
+        state: State::default(),
+    };
+    tokio::spawn(driver.run());
+    Ok(Client { link: Arc::new(Link { orders, ended, next_id: AtomicU64::new(1), welcome, log }) })
+}
+
+async fn open(home: &Home) -> Result<UnixStream, ClientError> {
+    let socket = home.socket();
+    loop {
+        let stream = rewake_unix::socket::connect_now(&socket).and_then(|fd| UnixStream::from_std(fd.into()));
+        match stream.map_err(|source| (source.kind(), source)) {
+            Ok(stream) => return Ok(stream),
+            // The queue of those who wait to be accepted is full: the daemon is busy, or hangs. The caller's time limit tells.
+            Err((ErrorKind::WouldBlock, _)) => tokio::time::sleep(FULL_QUEUE_PAUSE).await,
+            Err((ErrorKind::NotFound | ErrorKind::ConnectionRefused, _)) => {
+                return Err(ClientError::NobodyListens { home: home.path().to_path_buf() });
+            }
+            // A home that is a file, or an unreadable one: the source says which.
+            Err((_, source)) => return Err(ClientError::Connect { socket, source }),
+        }
+    }
+}
+
+async fn handshake(stream: &mut UnixStream, decoder: &mut Decoder, home: &Home) -> Result<Welcome, ClientError> {
+    let lost = |_| ClientError::Lost { log: home.daemon_log() };
+    let hello = encode(&Hello::ours()).map_err(|source| ClientError::Unsendable { source })?;
+    stream.write_all(&hello).await.map_err(lost)?;
+    // An older or newer `Welcome` must be read far enough to say so, hence no driver yet.
+    let mut buffer = vec![0; 16 << 10];
+    loop {
+        if let Some(first) = decoder.next_frame().map_err(|error| ClientError::Garbage { source: Arc::new(error) })? {
+            return check(first);
+        }
+        match stream.read(&mut buffer).await.map_err(lost)? {
+            0 => return Err(ClientError::Lost { log: home.daemon_log() }),
+            count => decoder.push(&buffer[..count]),
+        }
+    }
+}
+
+/// What may come first. A refusal is told apart from a greeting, and the greeting of a foreign version needs no more than
+/// the two fields that every version has.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum First {
+    Welcome(Welcome),
+    Foreign { protocol: u32, version: String },
+    Refused { error: Refusal },
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    error: ErrorReply,
+}
+
+fn check(first: First) -> Result<Welcome, ClientError> {
+    match first {
+        First::Welcome(welcome) if welcome.protocol == PROTOCOL => Ok(welcome),
+        First::Welcome(Welcome { protocol: theirs, version, .. }) | First::Foreign { protocol: theirs, version } => {
+            Err(ClientError::Version { theirs, version })
+        }
+        First::Refused { error } => Err(ClientError::Refused(error.error)),
+    }
+}

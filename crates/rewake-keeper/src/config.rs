@@ -1,0 +1,98 @@
+//! How the executable is told to be a keeper or a daemon: arguments and agreed numbers. Never reads the environment.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+
+/// `rewake --keeper <home> [--ready-fd <n>]`: the keeper of a home.
+pub const KEEPER_FLAG: &str = "--keeper";
+/// `rewake --keeper-embedded --link-fd <n>`: the keeper of a program that holds the other end of the link.
+pub const EMBEDDED_FLAG: &str = "--keeper-embedded";
+/// `rewake --daemon <home>`: the daemon, started by the keeper with the link at [`LINK_FD`].
+pub const DAEMON_FLAG: &str = "--daemon";
+/// Where the keeper says how its start went. With it the keeper goes on in the background; without, it stays in the foreground.
+pub const READY_FD_FLAG: &str = "--ready-fd";
+/// Where an embedded keeper finds its link.
+pub const LINK_FD_FLAG: &str = "--link-fd";
+
+/// The number under which a daemon finds its link to the keeper.
+pub const LINK_FD: RawFd = 3;
+
+/// Name of the RPC socket in the home.
+pub const SOCKET_FILE: &str = "rpc.sock";
+/// Name of the file in the home that keeper and daemon write what they have to say to.
+pub const LOG_FILE: &str = "rewake.log";
+/// Name of the file in the home whose lock makes a keeper the only one.
+pub(crate) const LOCK_FILE: &str = "keeper.lock";
+
+/// What kind of keeper to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// Of a home: owns its lock and its RPC socket, starts the daemon and starts it again.
+    Daemon { home: PathBuf, ready_fd: Option<RawFd> },
+    /// Of the program at the other end of the link: ends with it.
+    Embedded { link_fd: RawFd },
+}
+
+/// Everything a keeper is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub mode: Mode,
+    /// Program and arguments of the daemon; `None`: this executable with [`DAEMON_FLAG`] and the home.
+    pub daemon: Option<Vec<OsString>>,
+    /// Behave as on a kernel without `PIDFD_SIGNAL_PROCESS_GROUP` (before Linux 6.9). For tests of that way.
+    pub without_group_signals: bool,
+}
+
+impl Config {
+    /// The configuration in these arguments (without the program's name), or `None` when they do not ask for a keeper.
+    #[must_use]
+    pub fn from_args(args: &[OsString]) -> Option<Self> {
+        let number = |flag: &OsStr, wanted: &str, value: &OsStr| -> Option<RawFd> {
+            let number = value.to_str()?.parse().ok()?;
+            (flag == wanted && number > 2).then_some(number)
+        };
+        let mode = match args {
+            [flag, home] if flag == KEEPER_FLAG => Mode::Daemon { home: home.into(), ready_fd: None },
+            [flag, home, ready, value] if flag == KEEPER_FLAG => {
+                Mode::Daemon { home: home.into(), ready_fd: Some(number(ready, READY_FD_FLAG, value)?) }
+            }
+            [flag, link, value] if flag == EMBEDDED_FLAG => {
+                Mode::Embedded { link_fd: number(link, LINK_FD_FLAG, value)? }
+            }
+            _ => return None,
+        };
+        Some(Self { mode, daemon: None, without_group_signals: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(args: &[&str]) -> Option<Mode> {
+        let args: Vec<OsString> = args.iter().map(Into::into).collect();
+        Config::from_args(&args).map(|config| config.mode)
+    }
+
+    #[test]
+    fn only_the_exact_arguments_make_a_keeper() {
+        let home = || "/h".into();
+        assert_eq!(mode(&["--keeper", "/h"]), Some(Mode::Daemon { home: home(), ready_fd: None }));
+        let ready = Mode::Daemon { home: home(), ready_fd: Some(3) };
+        assert_eq!(mode(&["--keeper", "/h", "--ready-fd", "3"]), Some(ready));
+        assert_eq!(mode(&["--keeper-embedded", "--link-fd", "3"]), Some(Mode::Embedded { link_fd: 3 }));
+        for other in [
+            &[][..],
+            &["list"],
+            &["--keeper"],
+            &["--keeper", "/h", "--ready-fd"],
+            &["--keeper", "/h", "--ready-fd", "x"],
+            &["--keeper", "/h", "--link-fd", "3"],
+            &["--keeper-embedded", "--link-fd", "1"],
+            &["start", "--keeper", "/h"],
+        ] {
+            assert_eq!(mode(other), None, "{other:?}");
+        }
+    }
+}

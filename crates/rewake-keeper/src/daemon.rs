@@ -1,0 +1,182 @@
+//! The daemon as the keeper's child: started, started again when it dies, with a limit. Never ends it but for a lost link.
+
+use std::collections::VecDeque;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rewake_unix::spawn::{Command, Progress, Spawned, Streams, progress, spawn};
+use rewake_unix::{fdpass, pidfd};
+
+use crate::config::DAEMON_FLAG;
+use crate::log;
+
+/// The daemon is started again this often within [`WINDOW`] by itself; then a client has to ask.
+const RESTARTS: usize = 5;
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// The second restart in the window waits this long, each further one twice as long as the one before.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+
+/// The daemon and what is known of it.
+pub(crate) struct Daemon {
+    launcher: Launcher,
+    restarts: Restarts,
+    pub(crate) state: DaemonState,
+}
+
+/// What the daemon is doing.
+pub(crate) enum DaemonState {
+    Up(Up),
+    /// It died, and is started again at this time.
+    StartAt(Instant),
+    /// It died too often: started again when a client connects.
+    WaitForClient,
+}
+
+/// A daemon that has been started.
+pub(crate) struct Up {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: OwnedFd,
+    status: OwnedFd,
+}
+
+impl Daemon {
+    /// A daemon that is to be started now.
+    pub(crate) fn new(launcher: Launcher) -> Self {
+        Self { launcher, restarts: Restarts::default(), state: DaemonState::StartAt(Instant::now()) }
+    }
+
+    /// Starts it; returns the keeper's end of its link.
+    pub(crate) fn start(&mut self, null: &OwnedFd) -> Option<OwnedFd> {
+        match self.launcher.start(null) {
+            Ok((spawned, link)) => {
+                self.state = DaemonState::Up(Up { pid: spawned.pid, pidfd: spawned.pidfd, status: spawned.status });
+                Some(link)
+            }
+            Err(error) => {
+                log::line(format_args!("cannot start the daemon: {error}"));
+                self.schedule(Instant::now());
+                None
+            }
+        }
+    }
+
+    /// It has died: says so, and decides when it is started again.
+    pub(crate) fn died(&mut self, now: Instant) {
+        if let DaemonState::Up(up) = &self.state {
+            match progress(up.status.as_fd()) {
+                Progress::Failed(error) => log::line(format_args!("cannot start the daemon: {error}")),
+                Progress::Pending | Progress::Running => log::line(format_args!("the daemon (process {}) died", up.pid)),
+            }
+        }
+        self.schedule(now);
+    }
+
+    fn schedule(&mut self, now: Instant) {
+        self.state = match self.restarts.next(now) {
+            Some(delay) => DaemonState::StartAt(now + delay),
+            None => {
+                log::line(format_args!(
+                    "the daemon died {RESTARTS} times within {} s; it is started again when a command needs it",
+                    WINDOW.as_secs()
+                ));
+                DaemonState::WaitForClient
+            }
+        };
+    }
+
+    /// Tells a running daemon something.
+    pub(crate) fn signal(&self, signal: i32) {
+        if let DaemonState::Up(up) = &self.state {
+            // Fails only when it has ended, which is told by itself.
+            let _ = pidfd::send(up.pidfd.as_fd(), signal);
+        }
+    }
+}
+
+/// Which restarts there were lately.
+#[derive(Debug, Default)]
+struct Restarts {
+    recent: VecDeque<Instant>,
+}
+
+impl Restarts {
+    /// How long to wait before the next one; `None`: there have been too many.
+    fn next(&mut self, now: Instant) -> Option<Duration> {
+        while self.recent.front().is_some_and(|&at| now.saturating_duration_since(at) >= WINDOW) {
+            self.recent.pop_front();
+        }
+        let before = self.recent.len();
+        if before >= RESTARTS {
+            return None;
+        }
+        self.recent.push_back(now);
+        Some(match before.checked_sub(1) {
+            None => Duration::ZERO,
+            Some(doublings) => FIRST_DELAY * (1 << doublings),
+        })
+    }
+}
+
+/// How a daemon is started, prepared once.
+pub(crate) struct Launcher {
+    command: Command,
+}
+
+impl Launcher {
+    /// From this executable and the home, or from the given program and arguments.
+    pub(crate) fn new(home: &Path, daemon: Option<Vec<OsString>>) -> io::Result<Self> {
+        let argv: Vec<Vec<u8>> = match daemon {
+            Some(argv) => argv.into_iter().map(OsStringExt::into_vec).collect(),
+            None => vec![own_path()?, DAEMON_FLAG.as_bytes().to_vec(), home.as_os_str().as_bytes().to_vec()],
+        };
+        // The first command may have come from a program that Node forked; its channel is not the daemon's.
+        let foreign = |key: &OsStr| key.as_bytes().starts_with(b"NODE_CHANNEL_") || key == "NODE_UNIQUE_ID";
+        let env: Vec<Vec<u8>> = std::env::vars_os()
+            .filter(|(key, _)| !foreign(key))
+            .map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat())
+            .collect();
+        let program = argv.first().ok_or(io::ErrorKind::InvalidInput)?;
+        // By its path, so that after an update the new file is run; when that is gone, the file that this process runs.
+        let command = Command::new(program, &argv, &env, b"/")?.or_program(b"/proc/self/exe")?;
+        Ok(Self { command })
+    }
+
+    fn start(&self, null: &OwnedFd) -> io::Result<(Spawned, OwnedFd)> {
+        let (ours, theirs) = fdpass::packet_pair()?;
+        let (output, errors) = (io::stdout(), io::stderr());
+        let streams = Streams {
+            stdin: null.as_fd(),
+            stdout: output.as_fd(),
+            stderr: errors.as_fd(),
+            extra: Some(theirs.as_fd()),
+        };
+        let spawned =
+            spawn(&self.command, streams).map_err(|error| io::Error::from_raw_os_error(error.errno))?;
+        Ok((spawned, ours))
+    }
+}
+
+/// The path of the running executable. The kernel marks one that was replaced meanwhile; the mark is not part of the path.
+fn own_path() -> io::Result<Vec<u8>> {
+    let path = std::env::current_exe()?.into_os_string().into_vec();
+    Ok(path.strip_suffix(b" (deleted)").map(<[u8]>::to_vec).unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_restarts_come_ever_later_then_none_until_the_window_has_passed() {
+        let mut restarts = Restarts::default();
+        let start = Instant::now();
+        let delays: Vec<_> = (0..7).map(|_| restarts.next(start).map(|delay| delay.as_millis())).collect();
+        assert_eq!(delays, [Some(0), Some(100), Some(200), Some(400), Some(800), None, None]);
+        assert_eq!(restarts.next(start + WINDOW), Some(Duration::ZERO));
+    }
+}

@@ -1,0 +1,343 @@
+//! The main loop: wait, then do what is due. One thread; sleeps without a timer when nothing is under way.
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rewake_unix::limits::OpenFiles;
+use rewake_unix::poll::{self, Interest, Signals};
+use rewake_unix::{pidfd, reap, signal, socket};
+use rewake_wire::keeper::{KEEPER_PROTOCOL, Report};
+
+use crate::daemon::{Daemon, DaemonState};
+use crate::ending::{Ending, How};
+use crate::log;
+use crate::orders::LinkState;
+use crate::outbox::{Flushed, Outbox};
+use crate::runs::{Rest, Runs, Stage};
+use crate::tree::KILL;
+
+/// How soon a report is tried again that the kernel did not take for a reason that it does not tell the end of.
+const SEND_AGAIN: Duration = Duration::from_millis(20);
+
+/// How soon it waits again where the kernel refused to.
+const WAIT_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a daemon that ordered the end may take for its own.
+const DAEMON_LEAVES_WITHIN: Duration = Duration::from_secs(5);
+
+/// What is set up before the loop and stays.
+pub(crate) struct Tools {
+    pub(crate) signals: Signals,
+    pub(crate) null: OwnedFd,
+    /// The limit of open descriptors that the keeper was started with.
+    pub(crate) open_files: OpenFiles,
+    pub(crate) group_signals: bool,
+}
+
+/// Everything a keeper knows.
+pub(crate) struct Keeper {
+    pub(crate) tools: Tools,
+    pub(crate) runs: Runs,
+    pub(crate) outbox: Outbox,
+    pub(crate) link: Option<OwnedFd>,
+    pub(crate) ending: Option<Ending>,
+    /// The other end of the link has been told what there is.
+    introduced: bool,
+    send_again: Option<Instant>,
+    /// Beside `Ready`; the daemon's only, so absent when embedded.
+    home: Option<Home>,
+}
+
+/// What only the keeper of a home has.
+struct Home {
+    listener: Rc<OwnedFd>,
+    /// Where it listens.
+    socket: PathBuf,
+    daemon: Daemon,
+    /// Somebody asked the keeper to end, and the daemon was told.
+    told_to_end: bool,
+}
+
+/// What a watched descriptor is.
+#[derive(Debug, Clone, Copy)]
+enum Watched {
+    Signals,
+    Link,
+    Listener,
+    Status(u64),
+    Rest(u64),
+}
+
+impl Keeper {
+    pub(crate) fn of_home(tools: Tools, listener: OwnedFd, socket: PathBuf, daemon: Daemon) -> Self {
+        let home = Home { listener: Rc::new(listener), socket, daemon, told_to_end: false };
+        Self::new(tools, None, Some(home))
+    }
+
+    pub(crate) fn embedded(tools: Tools, link: OwnedFd) -> Self {
+        Self::new(tools, Some(link), None)
+    }
+
+    fn new(tools: Tools, link: Option<OwnedFd>, home: Option<Home>) -> Self {
+        let (runs, outbox) = (Runs::new(), Outbox::default());
+        Self { tools, runs, outbox, link, ending: None, introduced: false, send_again: None, home }
+    }
+
+    /// Runs until the end.
+    pub(crate) fn run(mut self) {
+        loop {
+            let now = Instant::now();
+            self.do_what_is_due(now);
+            if self.has_finished(now) {
+                return self.leave();
+            }
+            self.flush();
+            let happened = self.wait(now).unwrap_or_else(|error| {
+                // Out of memory: to end would orphan every run, so it tries again, slowly.
+                log::line(format_args!("cannot wait for events: {error}"));
+                std::thread::sleep(WAIT_AGAIN);
+                Vec::new()
+            });
+            for what in happened {
+                match what {
+                    Watched::Signals => self.read_signals(),
+                    Watched::Link => {
+                        self.flush();
+                        if self.read_orders() == LinkState::Ended {
+                            self.link_ended();
+                        }
+                    }
+                    Watched::Listener => self.client_came(),
+                    Watched::Status(run) => self.settle(run),
+                    Watched::Rest(run) => self.look_at_rest(run, Instant::now()),
+                }
+            }
+        }
+    }
+
+    /// Queues a report, if somebody is there to get it; else it is in the runs' state for the next one.
+    pub(crate) fn report(&mut self, report: &Report, fds: Vec<Rc<OwnedFd>>) {
+        if self.introduced {
+            self.outbox.push(report, fds);
+        }
+    }
+
+    pub(crate) fn flush(&mut self) {
+        let Some(link) = &self.link else { return };
+        self.send_again = match self.outbox.flush(link.as_fd()) {
+            Flushed::All | Flushed::Full | Flushed::Closed => None,
+            Flushed::Later => Some(Instant::now() + SEND_AGAIN),
+        };
+    }
+
+    pub(crate) fn daemon_pid(&self) -> Option<u32> {
+        match &self.home.as_ref()?.daemon.state {
+            DaemonState::Up(up) => Some(up.pid),
+            DaemonState::StartAt(_) | DaemonState::WaitForClient => None,
+        }
+    }
+
+    /// The daemon has ended and is reaped.
+    pub(crate) fn daemon_ended(&mut self) {
+        // What it ordered last is carried out; what it was to be told is kept in the runs' state.
+        self.introduced = false;
+        self.outbox.clear();
+        self.read_orders();
+        self.link = None;
+        let Some(home) = &mut self.home else { return };
+        if self.ending.is_some() {
+            home.daemon.state = DaemonState::WaitForClient;
+            return;
+        }
+        home.daemon.died(Instant::now());
+        home.turn_away_if_down();
+        if home.told_to_end {
+            self.begin_ending(How::Politely);
+        }
+    }
+
+    fn do_what_is_due(&mut self, now: Instant) {
+        if let Some(home) = &mut self.home
+            && self.ending.is_none()
+            && matches!(home.daemon.state, DaemonState::StartAt(at) if at <= now)
+        {
+            self.link = home.daemon.start(&self.tools.null);
+            home.turn_away_if_down();
+        }
+        self.introduce();
+        self.kill_overdue(now);
+        let again = |stage: &Stage| matches!(stage, Stage::Ended { rest: Rest::LookAgain(at), .. } if *at <= now);
+        let due: Vec<u64> = self.runs.iter().filter(|(_, run)| again(&run.stage)).map(|(&id, _)| id).collect();
+        for run in due {
+            self.look_at_rest(run, now);
+        }
+    }
+
+    /// Tells a new daemon what there is, once it is settled for each run whether there is one.
+    fn introduce(&mut self) {
+        let settled = self.runs.values().all(|run| !matches!(run.stage, Stage::Starting { .. }));
+        if self.introduced || self.link.is_none() || self.ending.is_some() || !settled {
+            return;
+        }
+        self.introduced = true;
+        let embedded = self.home.is_none();
+        let ready = Report::Ready { protocol: KEEPER_PROTOCOL, keeper_pid: std::process::id(), embedded };
+        let listener = self.home.iter().map(|home| Rc::clone(&home.listener)).collect();
+        self.outbox.push(&ready, listener);
+        for (&id, run) in &self.runs {
+            if let Some(held) = run.held(id) {
+                self.outbox.push(&held, run.descriptors());
+            }
+        }
+        self.outbox.push(&Report::HeldAll, Vec::new());
+    }
+
+    /// Waits until something happens or is due.
+    fn wait(&self, now: Instant) -> io::Result<Vec<Watched>> {
+        let mut fds: Vec<(BorrowedFd<'_>, Interest)> = Vec::new();
+        let mut what: Vec<Watched> = Vec::new();
+        let mut watch = |fd, interest, is| {
+            fds.push((fd, interest));
+            what.push(is);
+        };
+        watch(self.tools.signals.as_fd(), Interest::Read, Watched::Signals);
+        if let Some(link) = &self.link
+            && self.ending.is_none()
+        {
+            let interest = if self.send_again.is_some() || !self.introduced {
+                Interest::End
+            } else if self.outbox.is_empty() {
+                Interest::Read
+            } else {
+                Interest::Write
+            };
+            watch(link.as_fd(), interest, Watched::Link);
+        }
+        if let Some(home) = &self.home
+            && matches!(home.daemon.state, DaemonState::WaitForClient)
+            && self.ending.is_none()
+        {
+            watch(home.listener.as_fd(), Interest::Read, Watched::Listener);
+        }
+        for (&id, run) in &self.runs {
+            match &run.stage {
+                Stage::Starting { status, .. } => watch(status.as_fd(), Interest::Read, Watched::Status(id)),
+                Stage::Ended { rest: Rest::Watched(members), .. } => {
+                    for member in members {
+                        watch(member.as_fd(), Interest::Read, Watched::Rest(id));
+                    }
+                }
+                Stage::Running | Stage::Ended { rest: Rest::Gone | Rest::LookAgain(_), .. } => {}
+            }
+        }
+        let timeout = self.deadline().map(|at| at.saturating_duration_since(now));
+        let ready = poll::wait(&fds, timeout)?;
+        Ok(what.into_iter().zip(ready).filter_map(|(what, ready)| ready.then_some(what)).collect())
+    }
+
+    /// When there is something to do even if nothing happens; `None` for an idle keeper.
+    fn deadline(&self) -> Option<Instant> {
+        let start = self.home.as_ref().and_then(|home| match home.daemon.state {
+            DaemonState::StartAt(at) if self.ending.is_none() => Some(at),
+            DaemonState::StartAt(_) | DaemonState::Up(_) | DaemonState::WaitForClient => None,
+        });
+        let looks = self.runs.values().filter_map(|run| match run.stage {
+            Stage::Ended { rest: Rest::LookAgain(at), .. } => Some(at),
+            Stage::Ended { rest: Rest::Gone | Rest::Watched(_), .. } | Stage::Starting { .. } | Stage::Running => None,
+        });
+        looks.chain(start).chain(self.send_again).chain(self.ending_deadline()).min()
+    }
+
+    fn read_signals(&mut self) {
+        let mut children = false;
+        let mut end = false;
+        loop {
+            match self.tools.signals.next() {
+                Ok(Some(number)) if Some(number) == signal::number("CHLD") => children = true,
+                Ok(Some(_)) => end = true,
+                Ok(None) => break,
+                Err(error) => break log::line(format_args!("cannot read signals: {error}")),
+            }
+        }
+        if end {
+            self.asked_to_end();
+        }
+        if children {
+            self.reap();
+        }
+    }
+
+    /// SIGTERM, SIGINT or SIGHUP. Embedded, the host gets the same (a terminal's Ctrl-C) and decides.
+    fn asked_to_end(&mut self) {
+        let Some(home) = &mut self.home else { return };
+        home.told_to_end = true;
+        match home.daemon.state {
+            DaemonState::Up(_) => home.daemon.signal(signal::number("TERM").unwrap_or(KILL)),
+            DaemonState::StartAt(_) | DaemonState::WaitForClient if self.ending.is_none() => {
+                self.begin_ending(How::Politely);
+            }
+            DaemonState::StartAt(_) | DaemonState::WaitForClient => {}
+        }
+    }
+
+    fn link_ended(&mut self) {
+        self.link = None;
+        self.introduced = false;
+        self.outbox.clear();
+        match &self.home {
+            // Without its link it can do nothing any more; its end is told by itself.
+            Some(home) => home.daemon.signal(KILL),
+            None => self.begin_ending(How::Politely),
+        }
+    }
+
+    /// A client connects while the daemon is down for having died too often: one more try.
+    fn client_came(&mut self) {
+        let Some(home) = &mut self.home else { return };
+        if matches!(home.daemon.state, DaemonState::WaitForClient) {
+            home.daemon.state = DaemonState::StartAt(Instant::now());
+        }
+    }
+
+    /// No new client comes any more: it finds no socket, and a new keeper must wait for this one's lock.
+    pub(crate) fn close_door(&self) {
+        let Some(home) = &self.home else { return };
+        match fs::remove_file(&home.socket) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                log::line(format_args!("cannot remove {}: {error}", home.socket.display()));
+            }
+            _ => {}
+        }
+    }
+
+    /// The runs are gone: closes the link, which tells the daemon, and waits for it.
+    fn leave(&mut self) {
+        self.link = None;
+        let Some(Home { daemon: Daemon { state: DaemonState::Up(up), .. }, .. }) = &self.home else { return };
+        let end = [(up.pidfd.as_fd(), Interest::Read)];
+        let deadline = Instant::now() + DAEMON_LEAVES_WITHIN;
+        while !matches!(pidfd::has_ended(up.pidfd.as_fd()), Ok(true)) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || poll::wait(&end, Some(left)).is_err() {
+                log::line(format_args!("the daemon (process {}) does not end and is killed", up.pid));
+                let _ = pidfd::send(up.pidfd.as_fd(), KILL);
+                break;
+            }
+        }
+        let _ = reap::one(up.pid);
+    }
+}
+
+impl Home {
+    /// Closes the connections that nobody will serve, so that their clients are told at once.
+    /// The next client that comes starts the daemon.
+    fn turn_away_if_down(&self) {
+        if matches!(self.daemon.state, DaemonState::WaitForClient) {
+            while socket::accept(self.listener.as_fd()).is_ok() {}
+        }
+    }
+}

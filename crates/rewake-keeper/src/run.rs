@@ -1,0 +1,140 @@
+//! Becoming a keeper: everything between the first instruction and the main loop. Never starts a second keeper for a home.
+
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+use std::path::Path;
+
+use rewake_unix::poll::Signals;
+use rewake_unix::{fd, file, home, limits, lock, pidfd, pipe, signal, socket, this};
+use rewake_wire::keeper::Startup;
+
+use crate::config::{Config, LOCK_FILE, LOG_FILE, Mode, SOCKET_FILE};
+use crate::daemon::{Daemon, Launcher};
+use crate::error::KeeperError;
+use crate::keeper::{Keeper, Tools};
+
+/// Clients that wait while the daemon starts, or starts again. Above what one machine's scripts do at once; the kernel's own
+/// limit is `net.core.somaxconn`, 4096.
+const BACKLOG: i32 = 1024;
+
+/// Is the keeper until its end: of the daemon's `Shutdown` order, or of the program that embeds it and of all runs.
+/// Meant to be the first thing that a program does: it takes over descriptors by number and may go on in a child.
+///
+/// # Errors
+/// When it cannot start. The starter that waits at the ready descriptor has been told then.
+pub fn run(config: Config) -> Result<(), KeeperError> {
+    let Config { mode, daemon, without_group_signals } = config;
+    match mode {
+        Mode::Daemon { home, ready_fd } => {
+            let mut ready = Ready::take(ready_fd)?;
+            let result = run_home(&home, daemon, without_group_signals, &mut ready);
+            if let Err(error) = &result {
+                ready.say(&Startup::Failed(sentence(error)));
+            }
+            result
+        }
+        Mode::Embedded { link_fd } => {
+            let link = fd::adopt(link_fd).map_err(KeeperError::setup("link"))?;
+            fd::close_inherited(LOWEST_INHERITED, &[link.as_fd()]).map_err(KeeperError::setup("close_range"))?;
+            fd::set_nonblocking(&link).map_err(KeeperError::setup("link"))?;
+            this::own_session().map_err(KeeperError::setup("setsid"))?;
+            let tools = common(without_group_signals)?;
+            Keeper::embedded(tools, link).run();
+            Ok(())
+        }
+    }
+}
+
+/// Above the standard streams.
+const LOWEST_INHERITED: RawFd = 3;
+
+fn run_home(
+    home: &Path,
+    daemon: Option<Vec<std::ffi::OsString>>,
+    without_group_signals: bool,
+    ready: &mut Ready,
+) -> Result<(), KeeperError> {
+    home::ensure(home).map_err(KeeperError::Home)?;
+    let home = std::path::absolute(home).map_err(KeeperError::setup("path"))?;
+    let launcher = Launcher::new(&home, daemon).map_err(KeeperError::setup("own path"))?;
+
+    let path = home.join(LOCK_FILE);
+    let lock = match lock::try_exclusive(&path) {
+        Ok(Some(lock)) => lock,
+        Ok(None) => {
+            ready.say(&Startup::Owned);
+            return Ok(());
+        }
+        Err(source) => return Err(KeeperError::Lock { path, source }),
+    };
+
+    let log_path = home.join(LOG_FILE);
+    let log = |source| KeeperError::Log { path: log_path.clone(), source };
+    let output = file::open_append(&log_path).map_err(log)?;
+    let input = pipe::null().map_err(KeeperError::setup("/dev/null"))?;
+    this::redirect_stdio(&input, &output).map_err(log)?;
+    drop(output);
+    // A folder that is not to be kept busy (a disk to unmount) must not be this one's.
+    std::env::set_current_dir("/").map_err(KeeperError::setup("chdir"))?;
+
+    let tools = common(without_group_signals)?;
+    let path = home.join(SOCKET_FILE);
+    let listener = socket::listen(&path, BACKLOG).map_err(|source| KeeperError::Socket { path: path.clone(), source })?;
+    ready.say(&Startup::Listening { keeper_pid: std::process::id() });
+    Keeper::of_home(tools, listener, path, Daemon::new(launcher)).run();
+    // Only now may another keeper own the home.
+    drop(lock);
+    Ok(())
+}
+
+fn common(without_group_signals: bool) -> Result<Tools, KeeperError> {
+    this::set_name("rewake-keeper");
+    this::adopt_orphans().map_err(KeeperError::setup("subreaper"))?;
+    let collected = ["CHLD", "TERM", "INT", "HUP"].iter().filter_map(|name| signal::number(name));
+    let collected: Vec<i32> = collected.collect();
+    Ok(Tools {
+        signals: Signals::collect(&collected).map_err(KeeperError::setup("signals"))?,
+        null: pipe::null().map_err(KeeperError::setup("/dev/null"))?,
+        // For the programs that are started: what this process had, before it asks for more itself.
+        open_files: limits::raise_open_files().map_err(KeeperError::setup("descriptor limit"))?,
+        group_signals: !without_group_signals && pidfd::can_signal_groups(),
+    })
+}
+
+/// Where the starter waits for the outcome, if it does.
+struct Ready(Option<OwnedFd>);
+
+impl Ready {
+    /// Takes the descriptor over, closes all others that were inherited, and goes on in the background if somebody waits.
+    fn take(number: Option<RawFd>) -> Result<Self, KeeperError> {
+        let Some(number) = number else {
+            fd::close_inherited(LOWEST_INHERITED, &[]).map_err(KeeperError::setup("close_range"))?;
+            return Ok(Self(None));
+        };
+        let ready = fd::adopt(number).map_err(KeeperError::setup("ready descriptor"))?;
+        fd::close_inherited(LOWEST_INHERITED, &[ready.as_fd()]).map_err(KeeperError::setup("close_range"))?;
+        this::go_on_in_child().map_err(KeeperError::setup("fork"))?;
+        this::own_session().map_err(KeeperError::setup("setsid"))?;
+        Ok(Self(Some(ready)))
+    }
+
+    /// Says it, once; closing tells the starter that nothing more comes.
+    fn say(&mut self, startup: &Startup) {
+        let Some(ready) = self.0.take() else { return };
+        let Ok(mut line) = serde_json::to_vec(startup) else { return };
+        line.push(b'\n');
+        // A pipe takes this in one piece. If the starter is gone, there is nobody to tell.
+        let _ = fd::write(ready.as_fd(), &line);
+    }
+}
+
+/// The error with its causes, as one sentence for the starter's user.
+fn sentence(error: &KeeperError) -> String {
+    let mut text = format!("failed to {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,196 @@
+//! From a plan to a process with its pipes and channel. Never leaves a part of one behind when a step fails.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rewake_unix::limits::OpenFiles;
+use rewake_unix::spawn::{Command, Step, Streams};
+use rewake_unix::{fd, fdpass, memfd, pipe, signal, spawn};
+use rewake_wire::keeper::{FdKind, IpcMode, MAX_PLAN_BYTES, Plan, SpawnError, SpawnStep, Stdio};
+
+use crate::runs::{About, Run, Stage};
+
+/// Longest note on a run, as agreed.
+const MAX_TAG_BYTES: usize = 1 << 10;
+
+/// Longest text about an error; with JSON's escapes still well within a packet.
+const MAX_ABOUT_BYTES: usize = 1 << 10;
+
+/// Size of an output pipe: what an app may write while the daemon starts again.
+const PIPE_BYTES: i32 = 1 << 20;
+
+/// Number of the channel in the process; 0 to 2 are the standard streams.
+const CHANNEL: &str = "NODE_CHANNEL_FD=3";
+
+/// What every process is made with.
+#[derive(Clone, Copy)]
+pub(crate) struct Given<'a> {
+    pub(crate) null: &'a OwnedFd,
+    /// The limit that the keeper was started with.
+    pub(crate) open_files: OpenFiles,
+    /// Whether output pipes may be enlarged: each counts against the user's share of pipe memory, beyond which new
+    /// pipes would shrink to a page or two.
+    pub(crate) large_pipes: bool,
+}
+
+/// Makes the process that the plan in this memfd describes. It is not known yet whether it becomes the program.
+pub(crate) fn make(given: Given<'_>, tag: String, plan: Option<&OwnedFd>) -> Result<Run, SpawnError> {
+    let plan = read_plan(&tag, plan)?;
+    let command = command(&plan, given.open_files)?;
+    let mut ends = Ends { fds: Vec::new(), given };
+    let stdin = ends.stream(plan.stdin, FdKind::Stdin)?;
+    let stdout = ends.stream(plan.stdout, FdKind::Stdout)?;
+    let stderr = ends.stream(plan.stderr, FdKind::Stderr)?;
+    let channel = plan.ipc.is_some().then(|| ends.channel()).transpose()?;
+    let null = given.null;
+    let streams = Streams {
+        stdin: stdin.as_ref().unwrap_or(null).as_fd(),
+        stdout: stdout.as_ref().unwrap_or(null).as_fd(),
+        stderr: stderr.as_ref().unwrap_or(null).as_fd(),
+        extra: channel.as_ref().map(AsFd::as_fd),
+    };
+    let about = About {
+        user: format!("user {} group {}", number_or_same(plan.uid), number_or_same(plan.gid)),
+        program: plan.program,
+        cwd: plan.cwd,
+    };
+    let started_at_ms = now_ms();
+    let spawned = spawn::spawn(&command, streams).map_err(|error| failed(error, &about))?;
+    let pidfd = Rc::new(spawned.pidfd);
+    let mut fds = ends.fds;
+    fds.insert(0, (FdKind::Pid, Rc::clone(&pidfd)));
+    Ok(Run {
+        tag,
+        pid: spawned.pid,
+        started_at_ms,
+        fds,
+        pidfd,
+        stage: Stage::Starting { status: spawned.status, about },
+        reaped: false,
+        strays: Vec::new(),
+        treekill: plan.treekill,
+        orphan_signal: plan.orphan_signal,
+        orphan_timeout_ms: plan.orphan_timeout_ms,
+        kill_at: None,
+    })
+}
+
+/// The failing step of a process as the daemon is told.
+pub(crate) fn failed(error: spawn::SpawnError, about: &About) -> SpawnError {
+    let (step, about) = match error.step {
+        Step::Pipe => (SpawnStep::Pipe, "a pipe for the result"),
+        Step::Fork => (SpawnStep::Fork, "a new process"),
+        Step::Pidfd => (SpawnStep::Pidfd, "a descriptor of the process"),
+        Step::Setsid => (SpawnStep::Setsid, "a new session"),
+        Step::Stdio => (SpawnStep::Stdio, "the standard streams"),
+        Step::Setgid => (SpawnStep::Setgid, about.user.as_str()),
+        Step::Setuid => (SpawnStep::Setuid, about.user.as_str()),
+        Step::Chdir => (SpawnStep::Chdir, about.cwd.as_str()),
+        Step::Exec => (SpawnStep::Exec, about.program.as_str()),
+    };
+    SpawnError { step, errno: error.errno, about: cut(about) }
+}
+
+/// A refusal of the plan itself.
+pub(crate) fn bad_plan(about: &str) -> SpawnError {
+    SpawnError { step: SpawnStep::Plan, errno: 0, about: cut(about) }
+}
+
+fn read_plan(tag: &str, plan: Option<&OwnedFd>) -> Result<Plan, SpawnError> {
+    if tag.len() > MAX_TAG_BYTES {
+        return Err(bad_plan("the tag is too long"));
+    }
+    let plan = plan.ok_or_else(|| bad_plan("no plan came with the order"))?;
+    let bytes = memfd::read_all(plan.as_fd(), MAX_PLAN_BYTES).map_err(|error| SpawnError {
+        step: SpawnStep::Plan,
+        errno: error.raw_os_error().unwrap_or(0),
+        about: cut(&error.to_string()),
+    })?;
+    serde_json::from_slice(&bytes).map_err(|error| bad_plan(&error.to_string()))
+}
+
+fn command(plan: &Plan, open_files: OpenFiles) -> Result<Command, SpawnError> {
+    if plan.program.is_empty() {
+        return Err(bad_plan("no program"));
+    }
+    if plan.argv.is_empty() {
+        return Err(bad_plan("no argv"));
+    }
+    if !signal::is_signal(plan.orphan_signal) {
+        return Err(bad_plan("orphan_signal is no signal"));
+    }
+    let foreign = |entry: &&String| !entry.starts_with("NODE_CHANNEL_") && !entry.starts_with("NODE_UNIQUE_ID=");
+    let mut env: Vec<&str> = plan.env.iter().filter(foreign).map(String::as_str).collect();
+    // Last, so that nothing before them can be meant.
+    match plan.ipc {
+        None => {}
+        Some(IpcMode::Json) => env.extend([CHANNEL, "NODE_CHANNEL_SERIALIZATION_MODE=json"]),
+        Some(IpcMode::Advanced) => env.extend([CHANNEL, "NODE_CHANNEL_SERIALIZATION_MODE=advanced"]),
+    }
+    let argv: Vec<&str> = plan.argv.iter().map(String::as_str).collect();
+    let mut command = Command::new(plan.program.as_bytes(), &argv, &env, plan.cwd.as_bytes())
+        .map_err(|_| bad_plan("a string holds a NUL byte"))?;
+    command.uid = plan.uid;
+    command.gid = plan.gid;
+    command.open_files = Some(open_files);
+    Ok(command)
+}
+
+/// Our ends of what the process gets.
+struct Ends<'a> {
+    fds: Vec<(FdKind, Rc<OwnedFd>)>,
+    given: Given<'a>,
+}
+
+impl Ends<'_> {
+    /// The process's end of a stream; `None` for the null device.
+    fn stream(&mut self, stdio: Stdio, kind: FdKind) -> Result<Option<OwnedFd>, SpawnError> {
+        match stdio {
+            Stdio::Null => return Ok(None),
+            Stdio::Pipe => {}
+        }
+        let (read, write) = pipe::new().map_err(|error| self.out_of(SpawnStep::Pipe, &error))?;
+        let (ours, theirs) = if kind == FdKind::Stdin { (write, read) } else { (read, write) };
+        if kind != FdKind::Stdin && self.given.large_pipes {
+            // Refused above the user's limits: then it is an ordinary pipe.
+            let _ = pipe::set_size(ours.as_fd(), PIPE_BYTES);
+        }
+        self.keep(kind, ours, SpawnStep::Pipe)?;
+        Ok(Some(theirs))
+    }
+
+    fn channel(&mut self) -> Result<OwnedFd, SpawnError> {
+        let (ours, theirs) = fdpass::stream_pair().map_err(|error| self.out_of(SpawnStep::Socketpair, &error))?;
+        self.keep(FdKind::Ipc, ours, SpawnStep::Socketpair)?;
+        Ok(theirs)
+    }
+
+    fn keep(&mut self, kind: FdKind, end: OwnedFd, step: SpawnStep) -> Result<(), SpawnError> {
+        fd::set_nonblocking(&end).map_err(|error| self.out_of(step, &error))?;
+        self.fds.push((kind, Rc::new(end)));
+        Ok(())
+    }
+
+    fn out_of(&self, step: SpawnStep, error: &std::io::Error) -> SpawnError {
+        let about = format!("the keeper may have {} open files", self.given.open_files.hard);
+        SpawnError { step, errno: error.raw_os_error().unwrap_or(0), about }
+    }
+}
+
+fn number_or_same(id: Option<u32>) -> String {
+    id.map_or_else(|| "as the keeper's".to_owned(), |id| id.to_string())
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn cut(text: &str) -> String {
+    let mut end = text.len().min(MAX_ABOUT_BYTES);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.get(..end).unwrap_or_default().to_owned()
+}

@@ -1,0 +1,56 @@
+//! One listening address and who uses it. Never dropped because its last user died: the next one is on its way.
+
+use std::collections::BTreeMap;
+
+use super::{
+    address::Listen,
+    order::{GroupId, WorkerId},
+};
+
+/// All sockets of one address.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) id: GroupId,
+    pub(super) key: String,
+    pub(super) listen: Listen,
+    /// JSON text of the first worker's `data`, for all (a TLS session of one worker then goes on in another).
+    pub(super) data: String,
+    pub(super) state: State,
+    /// Workers that got an answer and did not close since.
+    pub(super) holders: BTreeMap<WorkerId, Hold>,
+}
+
+/// How far its sockets are.
+#[derive(Debug)]
+pub(super) enum State {
+    /// Who asked, and the number of the question.
+    Binding(Vec<(WorkerId, i64)>),
+    /// JSON text of Node's `sockname`, and the real port; neither for a path.
+    Bound { sockname: Option<String>, port: Option<u16> },
+}
+
+/// One worker's use of a group.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hold {
+    /// Number of its question: the same question again gets the same answer.
+    pub(super) seq: i64,
+    pub(super) listening: bool,
+}
+
+impl Group {
+    /// The real port, once there is one.
+    pub(super) fn port(&self) -> Option<u16> {
+        match &self.state {
+            State::Binding(_) => None,
+            State::Bound { port, .. } => *port,
+        }
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        let asked = match &self.state {
+            State::Binding(waiting) => !waiting.is_empty(),
+            State::Bound { .. } => false,
+        };
+        asked || !self.holders.is_empty()
+    }
+}

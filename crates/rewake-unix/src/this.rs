@@ -1,0 +1,64 @@
+//! What a process sets about itself. Never about another.
+
+use std::ffi::CString;
+use std::io;
+
+use nix::sys::prctl;
+
+use crate::proc;
+
+/// Orphans below this process become its children instead of init's, so that it can reap them.
+///
+/// # Errors
+/// Only on kernels before 3.4.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(prctl::set_child_subreaper(true)?)
+}
+
+/// The name that `ps` and `top` show; cut at 15 bytes by the kernel.
+pub fn set_name(name: &str) {
+    if let Ok(name) = CString::new(name) {
+        // Fails for no string; a name is a nicety.
+        let _ = prctl::set_name(&name);
+    }
+}
+
+/// A session and process group of its own, unless it leads them already.
+///
+/// # Errors
+/// `EPERM` when it leads a group of another session.
+pub fn own_session() -> io::Result<()> {
+    let me = nix::unistd::getpid();
+    if nix::unistd::getsid(None)? != me {
+        nix::unistd::setsid()?;
+    }
+    Ok(())
+}
+
+/// Goes on in a child while the process that was started ends with 0, so that whoever started it has no child left.
+/// The child is no session leader and so never gets a terminal.
+///
+/// # Errors
+/// `EAGAIN`, `ENOMEM`; and `Unsupported` when the process has more than one thread, which would be lost.
+pub fn go_on_in_child() -> io::Result<()> {
+    if proc::stat(std::process::id())?.threads != 1 {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    // SAFETY: with a single thread nothing can be left locked or half done in the child.
+    match unsafe { nix::unistd::fork() }? {
+        nix::unistd::ForkResult::Child => Ok(()),
+        // SAFETY: ends the process at once; skipping exit handlers and buffers is wanted, they are the child's now.
+        nix::unistd::ForkResult::Parent { .. } => unsafe { nix::libc::_exit(0) },
+    }
+}
+
+/// Descriptors 0, 1 and 2 become these (`stdin`, and one for both outputs).
+///
+/// # Errors
+/// Only when the kernel refuses `dup2`.
+pub fn redirect_stdio(input: impl std::os::fd::AsFd, outputs: impl std::os::fd::AsFd) -> io::Result<()> {
+    nix::unistd::dup2_stdin(input)?;
+    nix::unistd::dup2_stdout(&outputs)?;
+    nix::unistd::dup2_stderr(&outputs)?;
+    Ok(())
+}

@@ -1,0 +1,18 @@
+module.exports = {
+  apps: [
+    {
+      name: 'http',
+      script: './server.js',
+      instances: 3,
+      exec_mode: 'fork',
+      // Each instance has a port of its own: PORT, PORT + 1, PORT + 2.
+      env: { PORT: process.env.PORT ?? '3000' },
+      increment_var: 'PORT',
+      // Online once it has sent 'ready'.
+      wait_ready: true,
+      listen_timeout: 10_000,
+      // It has so long to finish its requests.
+      kill_timeout: 5_000
+    }
+  ]
+}

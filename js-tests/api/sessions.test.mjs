@@ -1,0 +1,107 @@
+// Opening, closing, and what happens to calls when the other side goes.
+
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+
+import { connect, embed } from '../../npm/rewake/index.mjs'
+import { temporaryFolder } from '../support/folders.mjs'
+import { untilGone } from '../support/processes.mjs'
+import { app, daemon, testBoth } from '../support/rewake.mjs'
+import { find, rejects, within } from '../support/until.mjs'
+
+const asyncDispose = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')
+
+testBoth('a closed Rewake refuses calls, and closing twice is fine', async (t, rewake) => {
+  const feed = rewake.events()
+  await rewake.ping()
+  const reading = feed.next()
+  await within('the close', rewake.close())
+  assert.equal((await within('the end of the feed', reading)).done, true)
+  await rejects(rewake.list(), 'CLOSED')
+  await rejects(rewake.events().next(), 'CLOSED')
+  await rewake.close()
+  await rewake.shutdown()
+  await rewake[asyncDispose]()
+})
+
+test('closing a connection leaves the daemon and its apps alone', async t => {
+  const rewake = await daemon(t)
+  const [slot] = await rewake.start(app('quiet.cjs'))
+  const other = await connect({ home: rewake.home })
+  assert.equal(other.embedded, false)
+  assert.deepEqual(other.daemon, rewake.daemon)
+  await other.close()
+  assert.equal((await rewake.list())[0].pid, slot.pid)
+})
+
+test('disposing of an embedded Rewake stops its workers gracefully', async () => {
+  const rewake = await embed()
+  assert.deepEqual([rewake.embedded, rewake.home, rewake.daemon], [true, undefined, undefined])
+  const [{ pid }] = await rewake.start(app('quiet.cjs'))
+  await within('the end', rewake[asyncDispose]())
+  await untilGone([pid])
+})
+
+test('two engines in one program know nothing of each other', async t => {
+  const [a, b] = await Promise.all([embed(), embed()])
+  t.after(() => Promise.all([a.close(), b.close()]))
+  await a.start(app('quiet.cjs'))
+  assert.deepEqual(await b.list(), [])
+  await b.close()
+  assert.equal((await a.list())[0].status, 'online')
+})
+
+test('many that connect at once share one daemon', async t => {
+  const home = temporaryFolder(t)
+  const all = await Promise.all(Array.from({ length: 8 }, () => connect({ home })))
+  t.after(() => all[0].shutdown())
+  assert.equal(new Set(all.map(({ daemon }) => daemon.pid)).size, 1)
+  await Promise.all(all.slice(1).map(rewake => rewake.close()))
+})
+
+test('REWAKE_HOME names the home', async t => {
+  const home = temporaryFolder(t)
+  const before = process.env.REWAKE_HOME
+  process.env.REWAKE_HOME = home
+  t.after(() => (before === undefined ? delete process.env.REWAKE_HOME : (process.env.REWAKE_HOME = before)))
+  const rewake = await connect()
+  t.after(() => rewake.shutdown())
+  assert.equal(rewake.home, home)
+})
+
+test('a home that cannot be is refused', async t => {
+  const folder = temporaryFolder(t)
+  const [file, home] = [path.join(folder, 'file'), path.join(folder, 'home')]
+  fs.writeFileSync(file, '')
+  await rejects(connect({ home: path.join(file, 'home') }), 'UNREACHABLE')
+  await rejects(connect({ home: '' }), 'BAD_REQUEST')
+  await rejects(connect({ home, signal: AbortSignal.abort() }), 'ABORTED')
+  assert.equal(fs.existsSync(home), false, 'an aborted call starts nothing')
+  await rejects(embed({ signal: AbortSignal.abort() }), 'ABORTED')
+})
+
+test('what waits for a daemon that is shut down is told', async t => {
+  const rewake = await daemon(t)
+  const other = await connect({ home: rewake.home })
+  t.after(() => other.close())
+  const feed = other.events()
+  await other.ping()
+  const ended = find('the end', feed, () => false).then(() => undefined, error => error)
+  await rewake.shutdown()
+  const error = await within('the end of the feed', ended)
+  assert.match(error.code, /UNREACHABLE|SHUTTING_DOWN|ERR_ASSERTION/)
+})
+
+test('a killed daemon comes back, and the same object goes on with it', async t => {
+  const rewake = await daemon(t)
+  const [slot] = await rewake.start(app('quiet.cjs'))
+  process.kill(rewake.daemon.pid, 'SIGKILL')
+  await untilGone([rewake.daemon.pid])
+  const [after] = await within('the list of the next daemon', rewake.list())
+  assert.deepEqual([after.pid, after.run], [slot.pid, slot.run])
+  const feed = rewake.events()
+  await rewake.restart('quiet')
+  await find('the restart', feed, ({ event }) => event === 'online')
+})

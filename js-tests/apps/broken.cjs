@@ -1,0 +1,3 @@
+// Ends at once, with a word.
+console.error('cannot go on')
+process.exit(7)

@@ -1,0 +1,2 @@
+// Runs until it is asked to end.
+setInterval(() => {}, 1 << 30)

@@ -1,0 +1,193 @@
+'use strict'
+
+// The object that users hold: each method is one question to the supervisor, or one subscription. Translates; the supervisor
+// decides.
+
+const { RewakeError, badRequest, fromReply } = require('./errors.cjs')
+const { isKnownName, resolvePost, splitOptions } = require('./start.cjs')
+const { slot, values } = require('./shapes.cjs')
+const { asyncDispose } = require('./symbols.cjs')
+const { Workers } = require('./workers.cjs')
+
+class Rewake {
+  #session
+  #workers
+
+  constructor(session, welcome) {
+    this.#session = session
+    this.embedded = welcome === null
+    this.home = welcome?.home
+    this.daemon = welcome ? { pid: welcome.pid, keeperPid: welcome.keeper_pid, version: welcome.version } : undefined
+    if (this.embedded) this.#workers = new Workers(session)
+  }
+
+  async start(what, options = {}) {
+    const { signal, whenKnown, settleMs, env, ...wishes } = splitOptions(options)
+    if (isKnownName(what, wishes.app)) {
+      try {
+        return await this.#command({ start_known: { target: target(what), env, settle_ms: settleMs } }, signal)
+      } catch (error) {
+        // A word without a dot may also be a program in the PATH.
+        if (error.code !== 'NOT_FOUND' || typeof what === 'number') throw error
+      }
+    }
+    const { apps, warnings, described } = await this.#session.call(resolvePost(what, wishes), { signal })
+    warn(warnings)
+    const when_known = whenKnown ?? (described ? 'replace' : 'refuse')
+    return this.#command({ start: { apps, when_known, settle_ms: settleMs } }, signal)
+  }
+
+  async stop(which, { signal } = {}) {
+    return this.#command({ stop: { target: target(which) } }, signal)
+  }
+
+  async restart(which, { updateEnv = false, settleMs = 0, signal } = {}) {
+    const env = envChange(updateEnv)
+    return this.#command({ restart: { target: target(which), env, settle_ms: settleMs } }, signal)
+  }
+
+  async delete(which, { signal } = {}) {
+    await this.#command({ delete: { target: target(which) } }, signal)
+  }
+
+  async reset(which, { signal } = {}) {
+    return this.#command({ reset: { target: target(which) } }, signal)
+  }
+
+  async signal(which, name, { signal } = {}) {
+    if (typeof name !== 'string' && !Number.isInteger(name)) throw badRequest('a signal is a name or a number')
+    await this.#command({ signal: { target: target(which), signal: String(name) } }, signal)
+  }
+
+  async send(which, message, { signal } = {}) {
+    let text
+    try {
+      text = JSON.stringify(message)
+    } catch (cause) {
+      throw new RewakeError('BAD_REQUEST', 'the message cannot be JSON', { cause })
+    }
+    if (text === undefined) throw badRequest('the message cannot be JSON', 'send null, a value or an object')
+    await this.#command({ send: { target: target(which), message } }, signal)
+  }
+
+  async list({ signal } = {}) {
+    return this.#list(null, signal)
+  }
+
+  async describe(which, { signal } = {}) {
+    return this.#list(target(which), signal)
+  }
+
+  async env(which, { signal } = {}) {
+    return (await this.#request({ env: { target: target(which) } }, signal)).env
+  }
+
+  async flush(which, { signal } = {}) {
+    return (await this.#request({ flush: { target: some(which) } }, signal)).flushed
+  }
+
+  async save({ force = false, signal } = {}) {
+    return (await this.#request({ save: { force } }, signal)).saved
+  }
+
+  async resurrect({ signal } = {}) {
+    return this.#command('resurrect', signal)
+  }
+
+  async ping({ signal } = {}) {
+    await this.#request('ping', signal)
+  }
+
+  events({ target: which, messages = false, signal, onMissed } = {}) {
+    return this.#subscribe({ events: true, messages, target: some(which) }, { signal, onMissed })
+  }
+
+  messages({ target: which, signal, onMissed } = {}) {
+    return this.#subscribe({ messages: true, target: some(which) }, { signal, onMissed })
+  }
+
+  logs({ target: which, stream, signal, onMissed } = {}) {
+    if (![undefined, 'out', 'err'].includes(stream)) throw badRequest("stream is 'out' or 'err'")
+    return this.#subscribe({ logs: { stream: stream ?? null }, target: some(which) }, { signal, onMissed })
+  }
+
+  /** Stops everything, then ends the supervisor: the daemon, or the embedded engine. */
+  async shutdown({ signal } = {}) {
+    if (this.#session.isOver) return
+    try {
+      await this.#request('kill', signal)
+    } catch (error) {
+      // A second one, or the daemon was ended by somebody else at the same moment.
+      if (error.code !== 'CLOSED' && error.code !== 'SHUTTING_DOWN') throw error
+    }
+    await this.#session.close()
+  }
+
+  /** Ends this connection; embedded, stops the workers first. Safe to call twice. */
+  async close() {
+    if (this.embedded) await this.shutdown()
+    else await this.#session.close()
+  }
+
+  ref() {
+    this.#workers?.keepAlive(true)
+    return this
+  }
+
+  unref() {
+    this.#workers?.keepAlive(false)
+    return this
+  }
+
+  async [asyncDispose]() {
+    await this.close()
+  }
+
+  #request(request, signal) {
+    return this.#session.call({ request }, { signal })
+  }
+
+  /** A command over several slots: all of them as they are now, or an error if one failed. */
+  async #command(request, signal) {
+    const { slots, warnings = [] } = (await this.#request(request, signal)).done
+    warn(warnings)
+    const infos = slots.flatMap(result => (result.info ? [slot(result.info)] : []))
+    this.#workers?.seen(infos)
+    const failed = slots.filter(result => result.error)
+    if (failed.length === 0) return infos
+    const { code, message, hint } = failed[0].error
+    const details = slots.map(({ id, name, error }) => ({ id, name, error: error && fromReply(error) }))
+    const more = failed.length > 1 ? ` (and ${failed.length - 1} more)` : ''
+    throw new RewakeError(code, message + more, { hint, slots: details })
+  }
+
+  async #list(which, signal) {
+    return (await this.#request({ list: { target: which } }, signal)).list.map(slot)
+  }
+
+  #subscribe(filter, options) {
+    return this.#session.subscribe(filter, values, options)
+  }
+}
+
+/** A target as the supervisor reads it. */
+function target(which) {
+  if (typeof which === 'string' && which !== '') return which
+  if (Number.isInteger(which) && which >= 0) return String(which)
+  throw badRequest('a target is an id, a name, a namespace, `all` or `/regex/`')
+}
+
+function some(which) {
+  return which === undefined ? null : target(which)
+}
+
+function envChange(updateEnv) {
+  if (updateEnv === false) return null
+  return { set: updateEnv === true ? { ...process.env } : updateEnv }
+}
+
+function warn(warnings) {
+  for (const text of warnings) process.emitWarning(text, 'RewakeWarning')
+}
+
+module.exports = { Rewake }

@@ -1,0 +1,3 @@
+//! What the tests of the workspace share. Never shipped.
+
+pub mod sim;

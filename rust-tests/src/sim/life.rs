@@ -1,0 +1,327 @@
+//! One life of a core, from its seed: chaos, then calm, then the end. Keeps to the rules of driving a core (one step at a
+//! time, its orders carried out in order, time never going back) and to nothing else.
+
+use rewake_core::{CallId, Command, Core, Effect, Input, NewSlot, Slot, SlotId, Time, Wanted};
+
+use super::book::{Book, Rest, SlotBook};
+use super::client::{self, Wish};
+use super::judge::Judge;
+use super::rng::Rng;
+use super::rule::{Breach, Rule, breach};
+use super::subject::Subject;
+use super::trace::Trace;
+use super::world::World;
+
+/// What lies further ahead than this never comes, ms: ten minutes, more than any delay that is not meant as "never".
+const HORIZON: u64 = 600_000;
+/// Steps of chaos. An app that crashes at once for ever would go on and on.
+const CHAOS: u32 = 500;
+/// Steps in which a world that behaves comes to rest. The longest seen in a million lives is a tenth of it.
+const PATIENCE: u32 = 20_000;
+
+/// One life.
+struct Life<'a> {
+    rng: Rng,
+    now: Time,
+    subject: &'a mut dyn Subject,
+    world: World,
+    judge: Judge,
+    trace: Trace,
+    next_call: u64,
+    next_wish: Time,
+    effects: Vec<Effect>,
+    steps: u32,
+    /// What the daemon has written down.
+    table: Table,
+    /// The daemon may die.
+    dangerous: bool,
+}
+
+/// What a daemon writes down.
+#[derive(Debug, Clone, Default)]
+struct Table {
+    slots: Vec<Stored>,
+    next_run: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Stored {
+    id: SlotId,
+    instance: u32,
+    new: NewSlot,
+    wanted: Wanted,
+    restarts: u32,
+}
+
+/// How a life went.
+#[derive(Debug)]
+pub struct Report {
+    pub steps: u32,
+    pub breach: Option<Breach>,
+    pub trace: Trace,
+}
+
+/// Lives the life of this seed.
+pub fn live(seed: u64, subject: &mut dyn Subject, trace: Trace) -> Report {
+    let mut life = Life {
+        rng: Rng::new(seed),
+        now: Time(0),
+        subject,
+        world: World::default(),
+        judge: Judge::default(),
+        trace,
+        next_call: 0,
+        next_wish: Time(0),
+        effects: Vec::new(),
+        steps: 0,
+        table: Table::default(),
+        dangerous: true,
+    };
+    let breach = life.whole().err();
+    Report { steps: life.steps, breach, trace: life.trace }
+}
+
+impl Table {
+    /// What is worth writing of a core: nothing of what is being deleted.
+    fn of(core: &Core) -> Self {
+        let stored = |slot: &Slot| Stored {
+            id: slot.id,
+            instance: slot.instance,
+            new: NewSlot {
+                name: slot.name.clone(),
+                namespace: slot.namespace.clone(),
+                policy: slot.policy.clone(),
+            },
+            wanted: slot.wanted,
+            restarts: slot.restarts,
+        };
+        let slots = core.slots().filter(|slot| slot.wanted != Wanted::Gone).map(stored).collect();
+        Self { slots, next_run: core.next_run() }
+    }
+}
+
+impl Life<'_> {
+    fn whole(&mut self) -> Result<(), Breach> {
+        for _ in 0..=self.rng.below(4) {
+            let policy = client::policy(&mut self.rng);
+            self.grant(Wish::Add(policy))?;
+        }
+        self.chaos()?;
+        self.trace.note(self.now, || "from here on the world behaves".into());
+        self.world.grow_tame();
+        self.dangerous = false;
+        self.come_to_rest()?;
+        self.at_rest()?;
+        self.command(Command::Shutdown)?;
+        self.come_to_rest()?;
+        self.at_end()
+    }
+
+    fn chaos(&mut self) -> Result<(), Breach> {
+        let mut wishes = 3 + self.rng.below(40);
+        while wishes > 0 && self.steps < CHAOS {
+            let due = [self.world.next(), self.subject.next_deadline(), Some(self.next_wish)];
+            let next = due.into_iter().flatten().min().unwrap_or(self.next_wish);
+            self.now = self.now.max(next);
+            if self.rng.percent(3) {
+                // A machine that was busy, or asleep.
+                self.now = self.now + self.rng.pick(&[1, 50, 1600, 5000, 40_000]);
+            }
+            if self.rng.percent(4) {
+                self.nuisance()?;
+            }
+            let [world, tick, wish] = due.map(|at| at.is_some_and(|at| at <= self.now));
+            match self.rng.below(3) {
+                0 if wish => {
+                    wishes -= 1;
+                    self.next_wish = self.now + client::pause(&mut self.rng);
+                    let slots: Vec<SlotId> = self.judge.book.slots.keys().copied().collect();
+                    let wish = client::wish(&mut self.rng, &slots);
+                    self.grant(wish)?;
+                }
+                1 if world => self.happen()?,
+                2 if tick => self.step(Input::Tick)?,
+                // Whatever else is due has its turn in the next round.
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// No wishes, no nuisances, and new processes do as they are told: goes on until nothing is due any more.
+    fn come_to_rest(&mut self) -> Result<(), Breach> {
+        for _ in 0..PATIENCE {
+            self.help();
+            let world = self.world.next();
+            let tick = self.subject.next_deadline();
+            let Some(next) = [world, tick].into_iter().flatten().min().filter(|next| *next - self.now <= HORIZON) else {
+                return Ok(());
+            };
+            self.now = self.now.max(next);
+            if world == Some(next) {
+                self.happen()?;
+            } else {
+                self.step(Input::Tick)?;
+            }
+        }
+        breach(Rule::ComesToRest, format!("not after {PATIENCE} steps"))
+    }
+
+    /// A process that may take for ever to obey, by its policy, is ended by somebody else.
+    fn help(&mut self) {
+        let now = self.now;
+        for run in self.judge.book.slots.values().filter_map(|slot| slot.run.as_ref()) {
+            if run.give_up_at.or(run.kill_at).is_some_and(|at| at - now > HORIZON) {
+                self.world.end(now, run.id);
+            }
+        }
+    }
+
+    fn at_rest(&self) -> Result<(), Breach> {
+        for (id, slot) in &self.judge.book.slots {
+            let stuck = slot.run.as_ref().is_some_and(|run| {
+                let immortal = self.world.process(run.id).is_some_and(|process| !process.is_mortal());
+                immortal && run.kill_at.is_some()
+            });
+            let fine = match (&slot.run, slot.wanted) {
+                (Some(run), Wanted::Up) => run.online.is_some() || run.ready_by.is_some() || self.judge.book.closing,
+                (Some(_), Wanted::Down | Wanted::Gone) => false,
+                (None, Wanted::Up) => slot.rest != Rest::Stopped || self.judge.book.closing,
+                (None, Wanted::Down) => true,
+                (None, Wanted::Gone) => false,
+            };
+            if !fine && !stuck {
+                return breach(Rule::ComesToRest, format!("slot {id} rests as {slot:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    fn at_end(&self) -> Result<(), Breach> {
+        if let Some(call) = self.judge.calls.waiting().next() {
+            return breach(Rule::ReplyInTime, format!("call {call} was never answered"));
+        }
+        let left = self.world.alive().chain(self.world.lingering()).find(|(_, process)| process.is_mortal());
+        left.map_or(Ok(()), |(run, process)| breach(Rule::NothingLeft, format!("run {run}: {process:?}")))
+    }
+
+    fn grant(&mut self, wish: Wish) -> Result<(), Breach> {
+        match wish {
+            Wish::Command(command) => self.command(command),
+            Wish::Add(policy) => {
+                let new = NewSlot { name: "app".into(), namespace: "default".into(), policy: policy.clone() };
+                let id = self.subject.core_mut().add(new);
+                self.trace.note(self.now, || format!("slot {id} is added: {policy:?}"));
+                if self.judge.book.slots.contains_key(&id) {
+                    return breach(Rule::State, format!("slot {id} was added while it was there"));
+                }
+                self.judge.book.add(id, policy, Wanted::Down, 0);
+                self.judge.list_changed();
+                self.table = Table::of(self.subject.core());
+                Ok(())
+            }
+            Wish::Redefine(id, policy) => {
+                self.trace.note(self.now, || format!("slot {id} is redefined: {policy:?}"));
+                self.subject.core_mut().redefine(id, policy.clone());
+                if let Some(slot) = self.judge.book.slots.get_mut(&id) {
+                    slot.policy = policy;
+                }
+                self.table = Table::of(self.subject.core());
+                Ok(())
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Result<(), Breach> {
+        let call = CallId(self.next_call);
+        self.next_call += 1;
+        self.step(Input::Command(call, command))
+    }
+
+    fn nuisance(&mut self) -> Result<(), Breach> {
+        match self.world.nuisance(&mut self.rng) {
+            Some(fact) => self.step(Input::Fact(fact)),
+            None => Ok(()),
+        }
+    }
+
+    fn happen(&mut self) -> Result<(), Breach> {
+        match self.world.happen(self.now) {
+            Some(fact) => self.step(Input::Fact(fact)),
+            None => Ok(()),
+        }
+    }
+
+    fn step(&mut self, input: Input) -> Result<(), Breach> {
+        self.steps += 1;
+        let ticked = input == Input::Tick;
+        self.judge.before(self.now, &input);
+        let mut effects = std::mem::take(&mut self.effects);
+        self.subject.step(self.now, input.clone(), &mut effects);
+        self.trace.step(self.now, &input, &effects);
+        // In the middle of its orders: the first few are carried out, the others never are.
+        let dies = self.dangerous && self.rng.percent(1);
+        if dies {
+            effects.truncate(self.rng.index(effects.len() + 1));
+        }
+        let judged = effects.iter().try_for_each(|effect| {
+            self.judge.effect(self.now, effect, &self.world)?;
+            self.carry_out(effect);
+            Ok(())
+        });
+        effects.clear();
+        self.effects = effects;
+        judged?;
+        if dies {
+            return self.next_life();
+        }
+        self.judge.after(self.now, ticked, self.subject)
+    }
+
+    /// The daemon has died. The next one takes back what the table and the keeper hold, as the engine does.
+    fn next_life(&mut self) -> Result<(), Breach> {
+        let held = self.world.listener_died(self.now);
+        self.trace.note(self.now, || format!("the daemon dies and comes back; held: {held:?}"));
+        let mut book = Book::default();
+        let core = self.subject.core_mut();
+        *core = Core::default();
+        // The table alone does not know: a restart by the policy writes nothing.
+        core.use_runs_from(self.table.next_run.max(self.world.fresh_run()));
+        for Stored { id, instance, new, wanted, restarts } in self.table.slots.clone() {
+            book.add(id, new.policy.clone(), wanted, restarts);
+            core.restore(id, instance, new, wanted, restarts);
+        }
+        let mut to_stop = Vec::new();
+        for (run, slot, since) in held {
+            if !core.adopt(slot, run, since) {
+                // Of a slot that was being deleted.
+                self.world.put_away(self.now, run);
+                continue;
+            }
+            book.adopted(slot, run, since);
+            to_stop.extend(book.slots.get(&slot).filter(|noted| noted.wanted != Wanted::Up).map(|_| slot));
+        }
+        let lost = |slot: &SlotBook| slot.wanted == Wanted::Up && slot.run.is_none();
+        let to_start: Vec<SlotId> = book.slots.iter().filter(|(_, slot)| lost(slot)).map(|(id, _)| *id).collect();
+        self.judge = self.judge.of_the_next_life(book);
+        self.command(Command::Stop { slots: to_stop })?;
+        self.command(Command::Start { slots: to_start, settle: 0 })
+    }
+
+    fn carry_out(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Spawn { slot, run } => {
+                let watched = self.judge.book.slots.get(slot).is_some_and(|slot| slot.policy.treekill);
+                self.world.spawn(self.now, *slot, *run, watched, &mut self.rng);
+            }
+            Effect::Signal { run, signal, tree } => self.world.signal(self.now, *run, *signal, *tree),
+            Effect::SendShutdown { run } => self.world.send_shutdown(self.now, *run),
+            Effect::Release { run } => self.world.release(*run),
+            Effect::Save => self.table = Table::of(self.subject.core()),
+            Effect::Reply { .. }
+            | Effect::Changed { .. }
+            | Effect::Removed { .. }
+            | Effect::Never { .. } => {}
+        }
+    }
+}
