@@ -1,5 +1,5 @@
-//! What waits to be written to one run. Never grows without bound when the run does not read, and never refuses an
-//! answer: a handle without one would silence the run for ever.
+//! What waits to be written to one run. Never grows without bound when the run does not read, and never refuses what the
+//! protocol needs: a handle without its answer would silence the run for ever.
 
 use std::collections::VecDeque;
 
@@ -38,6 +38,8 @@ pub struct Outbox {
 struct Frame {
     bytes: Vec<u8>,
     is_answer: bool,
+    /// What must go with the first byte.
+    tag: Option<u64>,
 }
 
 impl Frame {
@@ -65,7 +67,7 @@ impl Outbox {
     /// # Errors
     /// When the queue is full; it is unchanged then.
     pub fn push(&mut self, bytes: Vec<u8>) -> Result<(), Full> {
-        let frame = Frame { bytes, is_answer: false };
+        let frame = Frame { bytes, is_answer: false, tag: None };
         if !self.frames.is_empty() && self.waiting + frame.cost() > self.limit {
             return Err(Full { waiting_bytes: self.waiting });
         }
@@ -75,8 +77,21 @@ impl Outbox {
 
     /// Puts the bytes of a [`crate::Happening::Answer`] at the end. Never refused; see [`Outbox::is_clogged`].
     pub fn push_answer(&mut self, bytes: Vec<u8>) {
+        self.push_own(bytes, None);
+    }
+
+    /// Puts a message of Node's own at the end, such as a [`crate::cluster::Order::Send`]. Never refused, like an
+    /// answer. `tag` is the owner's name for the descriptor that rides on it; see [`Outbox::front_tag`].
+    pub fn push_own(&mut self, bytes: Vec<u8>, tag: Option<u64>) {
         self.answers += bytes.len();
-        self.append(Frame { bytes, is_answer: true });
+        self.append(Frame { bytes, is_answer: true, tag });
+    }
+
+    /// The descriptor that must go with the next byte, in one `sendmsg` with nothing behind this frame: Node gives a
+    /// descriptor to the message in which it arrived.
+    #[must_use]
+    pub fn front_tag(&self) -> Option<u64> {
+        self.frames.front().filter(|_| self.written == 0)?.tag
     }
 
     /// Whether so many answers wait that the owner should not read from the run until some are written. Reading on
@@ -92,10 +107,13 @@ impl Outbox {
         self.frames.front().map_or(&[], |frame| &frame.bytes[self.written..])
     }
 
-    /// What to write next, and what after it, for one `writev`.
+    /// What to write next, and what after it, for one `writev`: up to the next frame with a descriptor, and nothing
+    /// behind one.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let rest = self.frames.iter().skip(1).map(|frame| frame.bytes.as_slice());
-        Some(self.front()).filter(|front| !front.is_empty()).into_iter().chain(rest)
+        let alone = self.front_tag().is_some();
+        let rest = self.frames.iter().skip(1).take_while(move |frame| !alone && frame.tag.is_none());
+        let front = Some(self.front()).filter(|front| !front.is_empty());
+        front.into_iter().chain(rest.map(|frame| frame.bytes.as_slice()))
     }
 
     /// `count` bytes from the front on are written.
@@ -237,5 +255,18 @@ mod tests {
         drain(&mut outbox, 1 << 20);
         assert!(!outbox.is_clogged());
         outbox.push(b"message".to_vec()).unwrap();
+    }
+
+    #[test]
+    fn a_descriptor_goes_with_the_first_byte_and_nothing_behind_its_frame() {
+        let mut outbox = Outbox::default();
+        outbox.push(b"a".to_vec()).unwrap();
+        outbox.push_own(b"handle".to_vec(), Some(7));
+        outbox.push(b"b".to_vec()).unwrap();
+        assert_eq!((outbox.front_tag(), outbox.chunks().count()), (None, 1));
+        outbox.advance(1);
+        assert_eq!((outbox.front_tag(), outbox.chunks().collect::<Vec<_>>()), (Some(7), vec![&b"handle"[..]]));
+        outbox.advance(2);
+        assert_eq!((outbox.front_tag(), outbox.chunks().collect::<Vec<_>>()), (None, vec![&b"ndle"[..], b"b"]));
     }
 }

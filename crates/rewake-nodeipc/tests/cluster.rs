@@ -116,7 +116,7 @@ fn offers(orders: &[Order]) -> Vec<(WorkerId, i64)> {
             assert_eq!(message["act"], "newconn");
             Some((*to, message["seq"].as_i64().unwrap()))
         }
-        _ => None,
+        Order::Bind { .. } | Order::Send { .. } | Order::Close(_) | Order::Drop(_) | Order::Tell(_) => None,
     };
     orders.iter().filter_map(one).collect()
 }
@@ -160,6 +160,22 @@ fn port_zero_is_one_address_per_index_and_keeps_its_port() {
     assert_eq!(told, [Order::Tell(Told::Listening { worker: ONE, group: first, port: Some(40_001) })]);
     let (to, message, handle) = sent(&test.says(TWO, &query(1, 0, 0)));
     assert_eq!((to, &message["sockname"]["port"], handle), (TWO, &json!(40_001), None));
+}
+
+#[test]
+fn a_port_that_the_system_chose_can_be_asked_for_by_its_number() {
+    let mut test = Test::new(Sharing::Sockets);
+    let group = group_of(&test.says(ONE, &query(1, 0, 0)));
+    let (_, message, _) = sent(&test.bound(group, 40_001));
+    let key = message["key"].clone();
+    let (_, message, _) = sent(&test.says(ONE, &query(2, 40_001, 1)));
+    assert_eq!(message["errno"], -98);
+    test.says(ONE, &json!({"act": "close", "seq": 3, "key": key}));
+    let (_, message, handle) = sent(&test.says(ONE, &query(4, 40_001, 2)));
+    assert_eq!((&message["errno"], &message["key"]), (&json!(0), &key));
+    assert_eq!(handle, Some(Handle::Listener { group, slot: SlotId(0) }));
+    let told = test.says(ONE, &listening(40_001, 2));
+    assert_eq!(told, [Order::Tell(Told::Listening { worker: ONE, group, port: Some(40_001) })]);
 }
 
 #[test]

@@ -43,6 +43,18 @@ impl Listen {
         }
     }
 
+    /// The same address with port 0, and the port; `None` where there is no port.
+    pub(super) fn with_port_zero(&self) -> Option<(Self, u16)> {
+        let mut zero = self.clone();
+        match &mut zero {
+            Self::Tcp { port, .. } | Self::Udp { port, .. } => {
+                let asked = std::mem::take(port);
+                Some((zero, asked))
+            }
+            Self::Unix { .. } => None,
+        }
+    }
+
     /// Node's name for the kind of its descriptor.
     pub(super) fn handle_type(&self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
 //! Connections that are given out one by one (round robin, and rescue in the other modes). Never loses one: what a
 //! worker did not say to accept goes to another.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use super::{
-    group::{Group, State},
+    group::Group,
     order::{ConnectionId, GroupId, Handle, Order, WorkerId},
     worker::Worker,
 };
@@ -13,32 +13,49 @@ use super::{
 /// rate, more than eight wins nothing.
 const WINDOW: usize = 8;
 
-/// A connection that no worker has.
+/// A connection that no worker has accepted yet.
 #[derive(Debug)]
-struct Homeless {
-    connection: ConnectionId,
-    group: GroupId,
-    /// Workers that said no since anything changed: asking them again at once would go on for ever.
-    refused_by: BTreeSet<WorkerId>,
+pub(super) struct Unaccepted {
+    pub(super) id: ConnectionId,
+    pub(super) group: GroupId,
+    /// Workers that said no, and in which age. Asking one again in the same age would go on for ever.
+    refused_by: BTreeMap<WorkerId, u64>,
 }
 
 /// The queue of connections that wait for a worker.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
-    waiting: VecDeque<Homeless>,
+    waiting: VecDeque<Unaccepted>,
     turns: u64,
+    /// Raised whenever something changes that may make a worker say yes: a place became free, a server came or went.
+    age: u64,
 }
 
 impl Connections {
-    pub(super) fn add(&mut self, connection: ConnectionId, group: GroupId, refused_by: Option<WorkerId>) {
-        self.waiting.push_back(Homeless { connection, group, refused_by: refused_by.into_iter().collect() });
+    pub(super) fn add(&mut self, id: ConnectionId, group: GroupId) {
+        self.add_back(Unaccepted { id, group, refused_by: BTreeMap::new() });
     }
 
-    /// Who said no may be asked again: a place became free, or a server came or went.
+    /// A connection whose worker has gone.
+    pub(super) fn add_back(&mut self, connection: Unaccepted) {
+        self.waiting.push_back(connection);
+    }
+
+    /// A connection that this worker did not take.
+    pub(super) fn add_refused(&mut self, mut connection: Unaccepted, by: WorkerId) {
+        connection.refused_by.insert(by, self.age);
+        self.add_back(connection);
+    }
+
+    /// Something has changed: who said no may be asked again.
     pub(super) fn forgive(&mut self) {
-        for homeless in &mut self.waiting {
-            homeless.refused_by.clear();
-        }
+        self.age += 1;
+    }
+
+    /// Whether a new connection of this group would find a worker at once.
+    pub(super) fn has_taker(&self, group: &Group, workers: &BTreeMap<WorkerId, Worker>) -> bool {
+        let others_wait = self.waiting.iter().any(|connection| connection.group == group.id);
+        !others_wait && self.taker(group, workers, &BTreeMap::new()).is_some()
     }
 
     /// Gives out what can be given out.
@@ -48,57 +65,52 @@ impl Connections {
         workers: &mut BTreeMap<WorkerId, Worker>,
         out: &mut Vec<Order>,
     ) {
-        for homeless in std::mem::take(&mut self.waiting) {
-            let Some(group) = groups.get(&homeless.group) else {
-                out.push(Order::Close(homeless.connection));
+        for connection in std::mem::take(&mut self.waiting) {
+            let Some(group) = groups.get(&connection.group) else {
+                out.push(Order::Close(connection.id));
                 continue;
             };
-            let Some(id) = taker(group, workers, &homeless.refused_by) else {
-                self.waiting.push_back(homeless);
+            let Some(id) = self.taker(group, workers, &connection.refused_by) else {
+                self.waiting.push_back(connection);
                 continue;
             };
             if let Some(worker) = workers.get_mut(&id) {
                 self.turns += 1;
                 worker.last_turn = self.turns;
                 let (seq, message) = worker.message();
-                worker.offered.insert(seq, (homeless.connection, homeless.group));
+                let handle = Handle::Connection(connection.id);
+                worker.offered.insert(seq, connection);
                 let message = message.text("act", "newconn").text("key", &group.key);
-                worker.send_handle(message, group.listen.handle_type(), Handle::Connection(homeless.connection), out);
+                worker.send_handle(message, group.listen.handle_type(), handle, out);
             }
         }
     }
 
     /// Lets go of a group's connections: it is over.
     pub(super) fn drop_group(&mut self, group: GroupId, out: &mut Vec<Order>) {
-        self.waiting.retain(|homeless| {
-            let stays = homeless.group != group;
+        self.waiting.retain(|connection| {
+            let stays = connection.group != group;
             if !stays {
-                out.push(Order::Close(homeless.connection));
+                out.push(Order::Close(connection.id));
             }
             stays
         });
     }
 
-    pub(super) fn is_waiting_for(&self, group: GroupId) -> bool {
-        self.waiting.iter().any(|homeless| homeless.group == group)
+    /// The worker that takes the next connection: listening, with a free place, the one with the fewest unanswered, and
+    /// of those the one whose last turn is longest ago.
+    fn taker(
+        &self,
+        group: &Group,
+        workers: &BTreeMap<WorkerId, Worker>,
+        refused_by: &BTreeMap<WorkerId, u64>,
+    ) -> Option<WorkerId> {
+        let listening = group.holders.iter().filter(|(_, hold)| hold.listening).map(|(id, _)| id);
+        listening
+            .filter(|id| refused_by.get(id) != Some(&self.age))
+            .filter_map(|id| workers.get(id))
+            .filter(|worker| !worker.leaving && worker.offered.len() < WINDOW)
+            .min_by_key(|worker| (worker.offered.len(), worker.last_turn))
+            .map(|worker| worker.id)
     }
-}
-
-/// The worker that takes the next connection: listening, with a free place, the one with the fewest unanswered, and of
-/// those the one whose last turn is longest ago.
-pub(super) fn taker(
-    group: &Group,
-    workers: &BTreeMap<WorkerId, Worker>,
-    refused_by: &BTreeSet<WorkerId>,
-) -> Option<WorkerId> {
-    if !matches!(group.state, State::Bound { .. }) {
-        return None;
-    }
-    let listening = group.holders.iter().filter(|(_, hold)| hold.listening).map(|(id, _)| id);
-    listening
-        .filter(|id| !refused_by.contains(id))
-        .filter_map(|id| workers.get(id))
-        .filter(|worker| !worker.leaving && worker.offered.len() < WINDOW)
-        .min_by_key(|worker| (worker.offered.len(), worker.last_turn))
-        .map(|worker| worker.id)
 }

@@ -46,6 +46,12 @@ impl Group {
         }
     }
 
+    /// Whether this address was asked for with port 0, and the system chose the port that is wanted now.
+    pub(super) fn chose(&self, wanted: Option<&Listen>) -> bool {
+        let wanted = wanted.and_then(Listen::with_port_zero);
+        wanted.is_some_and(|(listen, port)| listen == self.listen && self.port() == Some(port))
+    }
+
     pub(super) fn is_held(&self) -> bool {
         let asked = match &self.state {
             State::Binding(waiting) => !waiting.is_empty(),

@@ -1,11 +1,11 @@
 //! The primary of one app: from what its workers say to orders. Never waits, never answers twice, and answers every
 //! question but those of workers that have been told to leave (as Node does).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::{
     address::{Listen, key},
-    connections::{Connections, taker},
+    connections::Connections,
     group::{Group, Hold, State},
     message::{Incoming, Query, parse},
     order::{ConnectionId, GroupId, Handle, Order, SlotId, Told, WorkerId},
@@ -77,8 +77,8 @@ impl Primary {
                 waiting.retain(|(asker, _)| *asker != worker);
             }
         }
-        for (connection, group) in gone.offered.into_values() {
-            self.connections.add(connection, group, None);
+        for connection in gone.offered.into_values() {
+            self.connections.add_back(connection);
         }
         self.connections.forgive();
         self.give_out(out);
@@ -143,14 +143,13 @@ impl Primary {
     /// kernel is not lost with us.
     #[must_use]
     pub fn has_taker(&self, group: GroupId) -> bool {
-        !self.connections.is_waiting_for(group)
-            && self.groups.get(&group).is_some_and(|group| taker(group, &self.workers, &BTreeSet::new()).is_some())
+        self.groups.get(&group).is_some_and(|group| self.connections.has_taker(group, &self.workers))
     }
 
     /// Gives a connection that the owner has accepted to a worker; it waits if none has a free place. The owner keeps it
     /// open until [`Order::Close`].
     pub fn offer(&mut self, group: GroupId, connection: ConnectionId, out: &mut Vec<Order>) {
-        self.connections.add(connection, group, None);
+        self.connections.add(connection, group);
         self.give_out(out);
     }
 
@@ -194,7 +193,12 @@ impl Primary {
             return;
         }
         let key = key(query);
-        let known = self.groups.values_mut().find(|group| group.key == key);
+        // A port that the system chose for port 0 may later be asked for by its number; the group is still bound then.
+        let listen = Listen::of(query);
+        let known = self.groups.values().find(|group| group.key == key);
+        let known =
+            known.or_else(|| self.groups.values().find(|group| group.chose(listen.as_ref()))).map(|group| group.id);
+        let known = known.and_then(|id| self.groups.get_mut(&id));
         if let Some(group) = known {
             let id = group.id;
             match (&mut group.state, group.holders.get(&worker)) {
@@ -207,7 +211,7 @@ impl Primary {
                 (State::Bound { .. }, Some(hold)) if hold.seq == query.seq => self.admit(worker, query.seq, id, out),
                 // The same key twice in one worker is an assertion in Node.
                 (State::Bound { .. }, Some(_)) => {
-                    let data = group.data.clone();
+                    let (key, data) = (group.key.clone(), group.data.clone());
                     self.refuse(worker, query.seq, EADDRINUSE, &key, &data, out);
                 }
                 (State::Bound { .. }, None) => self.admit(worker, query.seq, id, out),
@@ -215,7 +219,7 @@ impl Primary {
             return;
         }
         let data = query.data.clone().unwrap_or_else(|| "null".to_owned());
-        let Some(listen) = Listen::of(query) else {
+        let Some(listen) = listen else {
             return self.refuse(worker, query.seq, EINVAL, &key, &data, out);
         };
         if self.groups.len() == MAX_GROUPS {
@@ -262,14 +266,15 @@ impl Primary {
     }
 
     fn listening(&mut self, worker: WorkerId, query: &Query, out: &mut Vec<Order>) {
-        // The port is the real one here. A server that asked for port 0 is found by the key of its question.
-        let asked = [key(query), key(&Query { port: Some(0), ..query.clone() })];
-        let group = asked.iter().find_map(|key| {
-            self.groups
-                .values()
-                .find(|group| group.key == *key && group.holders.get(&worker).is_some_and(|hold| !hold.listening))
-                .map(|group| group.id)
-        });
+        // The port is the real one here: what asked for port 0 is found by the key of that question.
+        let (exact, of_zero) = (key(query), key(&Query { port: Some(0), ..query.clone() }));
+        let listen = Listen::of(query);
+        let mut held =
+            self.groups.values().filter(|group| group.holders.get(&worker).is_some_and(|hold| !hold.listening));
+        let mut chosen = held.clone().filter(|group| group.chose(listen.as_ref()));
+        let group = held.clone().find(|group| group.key == exact);
+        let group = group.or_else(|| held.find(|group| group.key == of_zero)).or_else(|| chosen.next());
+        let group = group.map(|group| group.id);
         let Some(group) = group.and_then(|id| self.groups.get_mut(&id)) else { return };
         if let Some(hold) = group.holders.get_mut(&worker) {
             hold.listening = true;
@@ -292,12 +297,12 @@ impl Primary {
     fn reply(&mut self, worker: WorkerId, ack: i64, accepted: bool, out: &mut Vec<Order>) {
         // Replies to what an earlier daemon sent are unknown, and nobody waits for them.
         let offered = self.workers.get_mut(&worker).and_then(|worker| worker.offered.remove(&ack));
-        let Some((connection, group)) = offered else { return };
+        let Some(connection) = offered else { return };
         if accepted {
-            out.push(Order::Close(connection));
+            out.push(Order::Close(connection.id));
             self.connections.forgive();
         } else {
-            self.connections.add(connection, group, Some(worker));
+            self.connections.add_refused(connection, worker);
         }
         self.give_out(out);
     }
@@ -307,9 +312,9 @@ impl Primary {
         match lost {
             None => {}
             Some(Handle::Connection(connection)) => {
-                let group = self.workers.get_mut(&worker).and_then(|worker| worker.withdraw(connection));
-                if let Some(group) = group {
-                    self.connections.add(connection, group, Some(worker));
+                let withdrawn = self.workers.get_mut(&worker).and_then(|worker| worker.withdraw(connection));
+                if let Some(connection) = withdrawn {
+                    self.connections.add_refused(connection, worker);
                     self.give_out(out);
                 }
             }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{
+    connections::Unaccepted,
     message::Outgoing,
-    order::{ConnectionId, GroupId, Handle, Order, SlotId, WorkerId},
+    order::{ConnectionId, Handle, Order, SlotId, WorkerId},
 };
 
 /// How often a message whose descriptor was lost is sent again: as often as Node does. A worker that is out of
@@ -30,7 +31,7 @@ pub(super) struct Worker {
     /// Messages with a descriptor that it has neither acknowledged nor refused. It does either in their order.
     unacknowledged: VecDeque<Sent>,
     /// Connections that it has not said to accept, by the number of our message.
-    pub(super) offered: BTreeMap<i64, (ConnectionId, GroupId)>,
+    pub(super) offered: BTreeMap<i64, Unaccepted>,
     /// When it last got a connection, in connections.
     pub(super) last_turn: u64,
 }
@@ -79,10 +80,9 @@ impl Worker {
     }
 
     /// The connection is not this worker's any more.
-    pub(super) fn withdraw(&mut self, connection: ConnectionId) -> Option<GroupId> {
-        let (&seq, &(_, group)) = self.offered.iter().find(|(_, (offered, _))| *offered == connection)?;
-        self.offered.remove(&seq);
-        Some(group)
+    pub(super) fn withdraw(&mut self, connection: ConnectionId) -> Option<Unaccepted> {
+        let (&seq, _) = self.offered.iter().find(|(_, offered)| offered.id == connection)?;
+        self.offered.remove(&seq)
     }
 
     fn put_on_way(&mut self, sent: Sent, out: &mut Vec<Order>) {

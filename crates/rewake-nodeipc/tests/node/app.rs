@@ -1,10 +1,10 @@
 //! A Node process with a channel to this test, and the loop that drives it. Never waits longer than its bound.
 
 use std::{
-    collections::VecDeque,
-    io::{ErrorKind, IoSliceMut, Write},
+    collections::{HashMap, VecDeque},
+    io::{IoSlice, IoSliceMut},
     os::{
-        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd},
+        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
         unix::net::UnixStream,
     },
     process::{Child, Command, ExitStatus, Stdio},
@@ -13,9 +13,9 @@ use std::{
 
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::socket::{ControlMessageOwned, MsgFlags, recvmsg},
+    sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg},
 };
-use rewake_nodeipc::{Channel, Happening, Mode, Outbox, encode};
+use rewake_nodeipc::{Channel, Happening, Mode, Outbox, encode, encode_own};
 
 /// For one test with one Node, on a machine that is busy with others.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -45,6 +45,8 @@ pub(crate) struct App {
     pub(crate) lose_descriptors: bool,
     pub(crate) descriptors: VecDeque<OwnedFd>,
     pub(crate) answers: usize,
+    riding: HashMap<u64, OwnedFd>,
+    next_tag: u64,
     child: Child,
     socket: UnixStream,
     channel: Channel,
@@ -56,15 +58,26 @@ pub(crate) struct App {
 
 impl App {
     fn start(node: &str, mode: Mode, script: &str) -> Self {
+        let mut command = Command::new(node);
+        command.args(["-e", script]).env_remove("NODE_UNIQUE_ID");
+        Self::spawn(node, mode, command)
+    }
+
+    /// Starts a cluster worker. Node makes one only of a script in a file.
+    pub(crate) fn start_worker(node: &str, mode: Mode, script: &std::path::Path, id: u64) -> Self {
+        let mut command = Command::new(node);
+        command.arg(script).env("NODE_UNIQUE_ID", id.to_string());
+        Self::spawn(node, mode, command)
+    }
+
+    fn spawn(node: &str, mode: Mode, mut command: Command) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let child = Command::new(node)
-            .args(["-e", script])
+        let child = command
             // The standard library passes a descriptor on only as a standard stream; Node takes any number.
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .env("NODE_CHANNEL_FD", "0")
             .env("NODE_CHANNEL_SERIALIZATION_MODE", mode.as_str())
-            .env_remove("NODE_UNIQUE_ID")
             .env_remove("NODE_OPTIONS")
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start `{node}`: {error}"));
@@ -74,6 +87,8 @@ impl App {
             lose_descriptors: false,
             descriptors: VecDeque::new(),
             answers: 0,
+            riding: HashMap::new(),
+            next_tag: 0,
             child,
             socket: ours,
             channel: Channel::new(mode),
@@ -90,6 +105,16 @@ impl App {
 
     pub(crate) fn send_bytes(&mut self, bytes: Vec<u8>) {
         self.outbox.push(bytes).unwrap();
+    }
+
+    /// Sends a message of Node's own, with a descriptor on it.
+    pub(crate) fn send_own(&mut self, json: &str, handle: Option<OwnedFd>) {
+        let tag = handle.map(|handle| {
+            self.next_tag += 1;
+            self.riding.insert(self.next_tag, handle);
+            self.next_tag
+        });
+        self.outbox.push_own(encode_own(self.mode, json).unwrap(), tag);
     }
 
     /// The next happening but answers and descriptors, which are dealt with here; `None` at the end of file.
@@ -159,9 +184,18 @@ impl App {
 
     fn write(&mut self) {
         while !self.outbox.is_empty() {
-            match (&self.socket).write(self.outbox.front()) {
-                Ok(count) => self.outbox.advance(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            let tag = self.outbox.front_tag();
+            let raw: Vec<RawFd> = tag.iter().map(|tag| self.riding[tag].as_raw_fd()).collect();
+            let control: Vec<_> = tag.iter().map(|_| ControlMessage::ScmRights(&raw)).collect();
+            let slices: Vec<_> = self.outbox.chunks().take(64).map(IoSlice::new).collect();
+            let flags = MsgFlags::MSG_NOSIGNAL;
+            match sendmsg::<()>(self.socket.as_raw_fd(), &slices, &control, flags, None) {
+                Ok(count) => {
+                    self.outbox.advance(count);
+                    // The copy that is on its way lives by itself.
+                    tag.map(|tag| self.riding.remove(&tag));
+                }
+                Err(nix::Error::EAGAIN) => return,
                 Err(error) => panic!("{}: {error}", self.name),
             }
         }
@@ -169,7 +203,7 @@ impl App {
 
     fn read(&mut self) {
         let mut bytes = vec![0; 64 << 10];
-        let mut control = nix::cmsg_space!([std::os::fd::RawFd; 8]);
+        let mut control = nix::cmsg_space!([RawFd; 8]);
         let mut slices = [IoSliceMut::new(&mut bytes)];
         let flags = MsgFlags::MSG_CMSG_CLOEXEC;
         let received = recvmsg::<()>(self.socket.as_raw_fd(), &mut slices, Some(&mut control), flags);

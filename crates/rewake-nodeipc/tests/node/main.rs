@@ -3,6 +3,7 @@
 
 mod app;
 mod clone;
+mod cluster;
 mod handles;
 
 use app::{App, ECHO, with_each};
