@@ -47,10 +47,25 @@ impl Client {
     /// # Errors
     /// When the daemon refuses, or the connection is lost.
     pub async fn request(&self, request: Request) -> Result<Reply, ClientError> {
+        self.submit(request).await?.await
+    }
+
+    /// Asks one question and gives what waits for its answer. Questions are sent in the order in which these calls return, so that
+    /// whoever makes one after the other keeps their order without waiting for answers.
+    ///
+    /// # Errors
+    /// When the question is too large, or the connection is lost; what the daemon answers is for the future that it gives.
+    pub async fn submit(
+        &self,
+        request: Request,
+    ) -> Result<impl Future<Output = Result<Reply, ClientError>> + use<>, ClientError> {
         let id = self.link.next_id();
         let frame = ClientFrame { id, call: Call::Request(request) };
         let frame = encode(&frame).map_err(|source| ClientError::Unsendable { source })?;
-        self.ask(|answer| Order::Call { id, frame, answer }).await
+        let (answer, answered) = oneshot::channel();
+        self.link.orders.send(Order::Call { id, frame, answer }).await.map_err(|_| self.link.lost())?;
+        let link = Arc::clone(&self.link);
+        Ok(async move { answered.await.unwrap_or_else(|_| Err(link.lost())) })
     }
 
     /// Subscribes; the daemon has registered the subscription when this returns.
@@ -64,18 +79,12 @@ impl Client {
         let queue = Arc::new(Queue::default());
         // Made before the question is sent: if the caller gives up while it waits, the drop unsubscribes.
         let subscription = Subscription::new(id, Arc::clone(&queue), Arc::clone(&self.link));
-        let reply = self.ask(|answer| Order::Subscribe { id, frame, queue, answer }).await?;
+        let (answer, answered) = oneshot::channel();
+        let order = Order::Subscribe { id, frame, queue, answer };
+        self.link.orders.send(order).await.map_err(|_| self.link.lost())?;
+        let reply = answered.await.unwrap_or_else(|_| Err(self.link.lost()))?;
         let Reply::Subscribed = reply else { return Err(ClientError::Unexpected { asked: "subscribe" }) };
         Ok(subscription)
-    }
-
-    async fn ask(
-        &self,
-        order: impl FnOnce(oneshot::Sender<Result<Reply, ClientError>>) -> Order,
-    ) -> Result<Reply, ClientError> {
-        let (answer, answered) = oneshot::channel();
-        self.link.orders.send(order(answer)).await.map_err(|_| self.link.lost())?;
-        answered.await.unwrap_or_else(|_| Err(self.link.lost()))
     }
 }
 

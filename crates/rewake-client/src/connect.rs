@@ -50,14 +50,8 @@ async fn connect(home: &Home) -> Result<Client, ClientError> {
     let (orders, orders_taken) = mpsc::channel(ORDERS);
     let (ended, ended_taken) = mpsc::unbounded_channel();
     let log = home.daemon_log();
-    let driver = Driver {
-        stream,
-        decoder,
-        orders: orders_taken,
-        ended: ended_taken,
-        log: log.clone(),
-        state: State::default(),
-    };
+    let driver =
+        Driver { stream, decoder, orders: orders_taken, ended: ended_taken, log: log.clone(), state: State::default() };
     tokio::spawn(driver.run());
     Ok(Client { link: Arc::new(Link { orders, ended, next_id: AtomicU64::new(1), welcome, log }) })
 }
@@ -70,7 +64,7 @@ async fn open(home: &Home) -> Result<UnixStream, ClientError> {
             Ok(stream) => return Ok(stream),
             // The queue of those who wait to be accepted is full: the daemon is busy, or hangs. The caller's time limit tells.
             Err((ErrorKind::WouldBlock, _)) => tokio::time::sleep(FULL_QUEUE_PAUSE).await,
-            Err((ErrorKind::NotFound | ErrorKind::ConnectionRefused, _)) => {
+            Err((ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory, _)) => {
                 return Err(ClientError::NobodyListens { home: home.path().to_path_buf() });
             }
             // A home that is a file, or an unreadable one: the source says which.

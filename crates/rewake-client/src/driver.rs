@@ -75,6 +75,22 @@ impl Driver {
         self.state.dispatch(&mut self.decoder)?;
         loop {
             tokio::select! {
+                // In this order: an end of a subscription goes before a question asked after it. Questions cannot starve the
+                // answers: once the daemon stops reading, `unwritten` fills up and no more are taken.
+                biased;
+                Some(ended) = self.ended.recv() => {
+                    self.state.unsubscribe(&ended);
+                    self.write();
+                }
+                order = self.orders.recv(), if self.state.unwritten.len() < MAX_UNWRITTEN_BYTES => {
+                    let Some(order) = order else { return Ok(()) };
+                    self.state.take(order);
+                    self.write();
+                }
+                ready = self.stream.writable(), if !self.state.unwritten.is_empty() => {
+                    ready.map_err(|_| Broken::Closed)?;
+                    self.write();
+                }
                 ready = self.stream.readable() => {
                     ready.map_err(|_| Broken::Closed)?;
                     match self.stream.try_read(&mut buffer) {
@@ -86,19 +102,6 @@ impl Driver {
                         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                         Err(_) => return Err(Broken::Closed),
                     }
-                }
-                ready = self.stream.writable(), if !self.state.unwritten.is_empty() => {
-                    ready.map_err(|_| Broken::Closed)?;
-                    self.write();
-                }
-                order = self.orders.recv(), if self.state.unwritten.len() < MAX_UNWRITTEN_BYTES => {
-                    let Some(order) = order else { return Ok(()) };
-                    self.state.take(order);
-                    self.write();
-                }
-                Some(ended) = self.ended.recv() => {
-                    self.state.unsubscribe(&ended);
-                    self.write();
                 }
             }
         }

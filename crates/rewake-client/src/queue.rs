@@ -7,8 +7,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rewake_wire::Event;
 use tokio::sync::Notify;
 
-/// Items kept for a reader that is behind. A log item holds many lines; some MB at worst.
+/// Items kept for a reader that is behind.
 const MAX_ITEMS: usize = 8192;
+/// And their text, in bytes: a log item may hold hundreds of lines. As much as the daemon keeps for a client that is behind.
+const MAX_BYTES: usize = 4 << 20;
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -19,6 +21,8 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     items: VecDeque<Event>,
+    /// Text in `items`.
+    bytes: usize,
     /// Items left out after the last one in `items`.
     missed: u64,
     closed: bool,
@@ -28,11 +32,15 @@ impl Queue {
     pub(crate) fn push(&self, items: Vec<Event>) {
         let mut state = self.lock();
         for item in items {
-            if state.missed > 0 && state.items.len() + 1 < MAX_ITEMS {
+            let bytes = bytes_of(&item);
+            // An item that is over the bound alone still passes when nothing else waits.
+            let fits = state.items.is_empty() || state.bytes + bytes <= MAX_BYTES;
+            if state.missed > 0 && fits && state.items.len() + 1 < MAX_ITEMS {
                 let count = std::mem::take(&mut state.missed);
                 state.items.push_back(Event::Missed { count });
             }
-            if state.missed == 0 && state.items.len() < MAX_ITEMS {
+            if state.missed == 0 && fits && state.items.len() < MAX_ITEMS {
+                state.bytes += bytes;
                 state.items.push_back(item);
             } else {
                 state.missed += 1;
@@ -63,6 +71,7 @@ impl Queue {
     fn take(&self) -> Option<Event> {
         let mut state = self.lock();
         if let Some(item) = state.items.pop_front() {
+            state.bytes -= bytes_of(&item);
             return Some(item);
         }
         (state.missed > 0).then(|| Event::Missed { count: std::mem::take(&mut state.missed) })
@@ -74,9 +83,17 @@ impl Queue {
     }
 }
 
+fn bytes_of(event: &Event) -> usize {
+    match event {
+        Event::Process(_) | Event::Missed { .. } => 0,
+        Event::Message(message) => message.data.get().len(),
+        Event::Log(log) => log.lines.iter().map(String::len).sum(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use rewake_wire::{ProcessEvent, ProcessEventKind};
+    use rewake_wire::{LogLines, ProcessEvent, ProcessEventKind, Stream};
 
     use super::*;
 
@@ -112,6 +129,24 @@ mod tests {
         assert_eq!(count, 10);
         let Some(Event::Process(event)) = queue.take() else { panic!("the item after the gap is gone") };
         assert_eq!(event.id, 999_999);
+        assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn big_items_are_bounded_by_their_text_and_one_that_is_too_big_passes_alone() {
+        let log = |bytes: usize| {
+            let lines = vec!["x".repeat(bytes)];
+            Event::Log(LogLines { at_ms: 0, id: 0, name: "web".into(), stream: Stream::Out, lines })
+        };
+        let queue = Queue::default();
+        queue.push(vec![log(MAX_BYTES * 2), log(1)]);
+        assert!(matches!(queue.take(), Some(Event::Log(_))));
+        assert!(matches!(queue.take(), Some(Event::Missed { count: 1 })));
+        queue.push((0..10).map(|_| log(MAX_BYTES / 4)).collect());
+        for index in 0..4 {
+            assert!(matches!(queue.take(), Some(Event::Log(_))), "item {index}");
+        }
+        assert!(matches!(queue.take(), Some(Event::Missed { count: 6 })));
         assert!(queue.take().is_none());
     }
 

@@ -60,9 +60,7 @@ async fn lock(home: &Home) -> Result<Lock, ClientError> {
 
 async fn launch(home: &Home, exe: &Path) -> Result<Startup, ClientError> {
     let (exe_path, home_path): (PathBuf, PathBuf) = (exe.to_path_buf(), home.path().to_path_buf());
-    blocking(move || rewake_keeper::launch::launch(&exe_path, &home_path))
-        .await?
-        .map_err(ClientError::Launch)
+    blocking(move || rewake_keeper::launch::launch(&exe_path, &home_path)).await?.map_err(ClientError::Launch)
 }
 
 /// Runs `work` off the runtime's threads. Fails when `work` panicked or the runtime ends.

@@ -34,7 +34,7 @@ pub(crate) fn fill(draft: &mut Draft, entries: &[Entry], owner: &Owner<'_>, repo
             if first.value.value != entry.value.value {
                 let wrong =
                     Wrong::new(format!("`{}` and `{}` are the same key, with two values", first.key, entry.key));
-                tell(entry, entry, owner, report, wrong);
+                report.problem(&Place::new(owner.origin, entry.at), owner.app, Some(&entry.key), wrong);
             }
             continue;
         }
@@ -117,8 +117,4 @@ fn tell_value(entry: &Entry, owner: &Owner<'_>, report: &mut Report, wrong: Wron
     let message = format!("`{}`{of_app} {}", entry.key, wrong.message);
     let place = Place::new(owner.origin, entry.value.at.or(entry.at));
     report.problem(&place, owner.app, Some(&entry.key), Wrong { message, hint: wrong.hint });
-}
-
-fn tell(at: &Entry, about: &Entry, owner: &Owner<'_>, report: &mut Report, wrong: Wrong) {
-    report.problem(&Place::new(owner.origin, at.at), owner.app, Some(&about.key), wrong);
 }

@@ -68,7 +68,7 @@ pub(crate) fn command(
             runtime,
         }
     };
-    let executable = program::is_executable_file(&path);
+    let executable = program::is_executable(&path);
     let chosen = match asked {
         Some("none") => {
             if !executable {
@@ -160,7 +160,7 @@ fn shell(line: &str, asked: Option<&str>, draft: &Draft, context: &Context) -> R
     let name = match asked {
         None | Some("none") => {
             let bash = Path::new("/bin/bash");
-            if program::is_executable_file(bash) { "/bin/bash" } else { "/bin/sh" }
+            if program::is_executable(bash) { "/bin/bash" } else { "/bin/sh" }
         }
         Some(name) if matches!(base_name(name), "sh" | "bash" | "dash" | "zsh" | "ash" | "ksh") => name,
         Some(name) => {
@@ -197,7 +197,7 @@ fn resolve(name: &str, context: &Context) -> Result<String, Wrong> {
         let text = path.to_string_lossy().into_owned();
         return match std::fs::metadata(&path) {
             Ok(metadata) if !metadata.is_file() => Err(Wrong::new(format!("interpreter is not a file: {text}"))),
-            Ok(metadata) if !program::is_executable(&metadata) => {
+            Ok(_) if !program::is_executable(&path) => {
                 Err(Wrong::new(format!("interpreter is not executable: {text}")))
             }
             Ok(_) => Ok(text),

@@ -3,19 +3,20 @@
 use std::io::ErrorKind::{ConnectionReset, Interrupted, TimedOut, WouldBlock};
 use std::io::{self, Read};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::Pid;
+use rewake_unix::pidfd;
+use rewake_unix::poll::{self, Interest};
 
 use crate::Context;
 use crate::environment::is_channel_variable;
+
+const SIGKILL: i32 = 9;
 
 /// How a run for an answer went.
 #[derive(Debug)]
@@ -51,15 +52,16 @@ pub(crate) fn ask(
         .stderr(Stdio::inherit())
         .process_group(0)
         .spawn()?;
-    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
     let answer = read_line(&mut ours, deadline, max_bytes);
     let ended = match &answer {
-        Ok(Answer::None(_)) => has_ended(pid, deadline.min(Instant::now() + Duration::from_secs(1))),
+        Ok(Answer::None(_)) => has_ended(child.id(), deadline),
         Ok(Answer::Line(_) | Answer::Timeout | Answer::TooLong) | Err(_) => false,
     };
-    // The child has not been reaped yet, so its number, which is its group's, cannot belong to anybody else. What it
-    // started in its group (an `execSync` that hangs) goes with it.
-    let _ = killpg(Pid::from_raw(pid), Signal::SIGKILL);
+    // What it started in its group (an `execSync` that hangs) goes with it.
+    if pidfd::send_group_of_unreaped_child(child.id(), SIGKILL).is_err() {
+        // Else the wait below might never end.
+        child.kill()?;
+    }
     let status = child.wait()?;
     answer.map(|answer| match answer {
         Answer::None(_) => Answer::None(ended.then_some(status)),
@@ -95,14 +97,10 @@ fn read_line(from: &mut UnixStream, deadline: Instant, max_bytes: usize) -> io::
     }
 }
 
-/// Whether a child that closed its end has ended too, or does before the deadline. It is left to be reaped.
-fn has_ended(pid: i32, deadline: Instant) -> bool {
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-    loop {
-        match waitid(Id::Pid(Pid::from_raw(pid)), flags) {
-            Ok(WaitStatus::StillAlive) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(2)),
-            Ok(status) => return !matches!(status, WaitStatus::StillAlive),
-            Err(_) => return false,
-        }
-    }
+/// Whether a child that closed its end has ended too, or does so soon. It is left to be reaped.
+fn has_ended(pid: u32, deadline: Instant) -> bool {
+    // Between the close of its descriptors and its end a process has nothing left to do; a second is for a busy machine.
+    let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_secs(1));
+    let ended = pidfd::open(pid).and_then(|pidfd| poll::wait(&[(pidfd.as_fd(), Interest::Read)], Some(left)));
+    ended.is_ok_and(|ready| ready == [true])
 }

@@ -1,30 +1,20 @@
 //! Looks for programs in PATH and at what a file is. Never runs one.
 
 use std::collections::BTreeMap;
-use std::fs::{File, Metadata};
+use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Where programs are when there is no PATH, as shells have it.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+use rewake_unix::program;
+pub(crate) use rewake_unix::program::is_executable;
 
-/// The executable file of this name in the PATH of `env`; relative parts of PATH begin at `cwd`.
+/// The executable file of this name in the PATH of `env`; relative parts of PATH begin at `cwd`. A path is no name.
 pub(crate) fn find(name: &str, env: &BTreeMap<String, String>, cwd: &Path) -> Option<PathBuf> {
-    if name.is_empty() || name.contains('/') {
+    if name.contains('/') {
         return None;
     }
-    let path = env.get("PATH").map_or(DEFAULT_PATH, String::as_str);
-    path.split(':').map(|folder| cwd.join(folder).join(name)).find(|file| is_executable_file(file))
-}
-
-pub(crate) fn is_executable_file(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && is_executable(&metadata))
-}
-
-/// Whether anybody may execute it. Not whether we may: the app may run as another user.
-pub(crate) fn is_executable(metadata: &Metadata) -> bool {
-    metadata.permissions().mode() & 0o111 != 0
+    program::find(name.as_ref(), env.get("PATH").map(OsStr::new), cwd)
 }
 
 /// What a file begins with.

@@ -222,52 +222,14 @@ pub(crate) fn id(node: &Node) -> Read<Id> {
     }
 }
 
-/// Linux's signals, the same on x86-64 and arm64.
-const SIGNALS: [(&str, i32); 31] = [
-    ("HUP", 1),
-    ("INT", 2),
-    ("QUIT", 3),
-    ("ILL", 4),
-    ("TRAP", 5),
-    ("ABRT", 6),
-    ("BUS", 7),
-    ("FPE", 8),
-    ("KILL", 9),
-    ("USR1", 10),
-    ("SEGV", 11),
-    ("USR2", 12),
-    ("PIPE", 13),
-    ("ALRM", 14),
-    ("TERM", 15),
-    ("STKFLT", 16),
-    ("CHLD", 17),
-    ("CONT", 18),
-    ("STOP", 19),
-    ("TSTP", 20),
-    ("TTIN", 21),
-    ("TTOU", 22),
-    ("URG", 23),
-    ("XCPU", 24),
-    ("XFSZ", 25),
-    ("VTALRM", 26),
-    ("PROF", 27),
-    ("WINCH", 28),
-    ("IO", 29),
-    ("PWR", 30),
-    ("SYS", 31),
-];
-
 pub(crate) fn signal(node: &Node) -> Read<i32> {
     const WHAT: &str = "a signal, like `SIGTERM`";
-    let named = node.as_text().and_then(|text| {
-        let upper = text.to_ascii_uppercase();
-        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-        SIGNALS.iter().find(|(known, _)| *known == name).map(|&(_, number)| number)
-    });
-    match named {
-        Some(number) => Ok(number),
-        None => whole(node, 1, 64, WHAT).map(|number| i32::try_from(number).unwrap_or(2)),
-    }
+    let text = match &node.value {
+        Value::Text(text) => text,
+        Value::Number(number) => &number.text,
+        Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => return expected(WHAT, node),
+    };
+    rewake_unix::signal::number(text).map_or_else(|| expected(WHAT, node), Ok)
 }
 
 /// True: `advanced`.

@@ -153,7 +153,7 @@ fn find_runner(name: &str, script: &Path, context: &Context) -> Option<String> {
         .skip(1)
         .take(MAX_LEVELS)
         .map(|folder| folder.join("node_modules/.bin").join(name))
-        .find(|file| program::is_executable_file(file));
+        .find(|file| program::is_executable(file));
     match own {
         Some(file) => file.to_str().map(str::to_owned),
         None => program::find(name, &context.env, &context.cwd).map(|_| name.to_owned()),

@@ -1,8 +1,10 @@
 //! Carries out the core's orders: to the keeper, to apps, to clients, to the disk. Decides nothing; what fails comes back as a fact.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rewake_core::{Change, Effect, Fact, RunId, SlotId};
+use rewake_unix::fd;
 use rewake_wire::keeper::{Order, Plan};
 use rewake_wire::{Event, ProcessEvent, ProcessEventKind};
 
@@ -11,6 +13,10 @@ use crate::engine::{Engine, EngineError};
 use crate::plan;
 use crate::run::Run;
 use crate::words;
+
+/// Descriptors that a new process takes here (pidfd, three streams, channel, two logs), and those that are left for clients and
+/// files: without them nobody could even ask what is wrong.
+const ROOM: usize = 7 + 24;
 
 /// What is on its way to the keeper.
 #[derive(Debug)]
@@ -75,6 +81,11 @@ impl Engine {
             self.facts.push_back(Fact::SpawnFailed { run, retry: false });
             return;
         };
+        if !has_room(self.link.get_ref().as_fd()) {
+            sheet.reason = Some("too many open files; raise the limit (`ulimit -n`) and start the daemon anew".into());
+            self.facts.push_back(Fact::SpawnFailed { run, retry: true });
+            return;
+        }
         let now = epoch_ms();
         sheet.started_at_ms = Some(now);
         let plan = Box::new(plan::plan(state, sheet, self.home.as_deref()));
@@ -151,6 +162,12 @@ impl Engine {
         let glance = slot.map(|slot| SlotGlance { last_exit: slot.last_exit, unstable: slot.streak.unstable });
         glance.or_else(|| self.sheets.contains_key(&id).then_some(SlotGlance { last_exit: None, unstable: 0 }))
     }
+}
+
+/// Whether one more process may take its descriptors. Tried, not counted: others of this program open files, too.
+fn has_room(any: BorrowedFd<'_>) -> bool {
+    let copies: Vec<OwnedFd> = (0..ROOM).map_while(|_| fd::copy_above(any, 0).ok()).collect();
+    copies.len() == ROOM
 }
 
 struct SlotGlance {

@@ -42,9 +42,21 @@ impl Handle {
     /// # Errors
     /// What the request met, or `SHUTTING_DOWN` when the engine has ended.
     pub async fn request(&self, request: Request) -> Result<Reply, ErrorReply> {
+        self.submit(request).await?.await
+    }
+
+    /// Hands one request over and gives what waits for its answer. Requests are taken up in the order in which these calls return,
+    /// so that whoever makes one after the other keeps their order without waiting for answers.
+    ///
+    /// # Errors
+    /// `SHUTTING_DOWN` when the engine has ended; what the request meets is for the future that it gives.
+    pub async fn submit(
+        &self,
+        request: Request,
+    ) -> Result<impl Future<Output = Result<Reply, ErrorReply>> + use<>, ErrorReply> {
         let (answer, answered) = oneshot::channel();
         self.asks.send(Ask::Request(request, answer)).await.map_err(|_| ended())?;
-        answered.await.map_err(|_| ended())?
+        Ok(async { answered.await.map_err(|_| ended())? })
     }
 
     /// Begins a subscription.

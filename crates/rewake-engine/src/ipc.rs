@@ -45,11 +45,12 @@ struct Wake {
 }
 
 /// Why a message was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NotSent {
     Closed,
     Full,
-    NotJson,
+    /// The text cannot be a message; why.
+    Refused(String),
 }
 
 impl Ipc {
@@ -80,7 +81,10 @@ impl Ipc {
                 }
                 Ok(n) => taken += n,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(_) => self.close(),
+                Err(_) => {
+                    self.channel.end(&mut happenings);
+                    self.close();
+                }
             }
         }
         self.answer(&mut happenings);
@@ -99,7 +103,7 @@ impl Ipc {
         if !self.open {
             return Err(NotSent::Closed);
         }
-        let bytes = rewake_nodeipc::encode(self.mode, json).map_err(|_| NotSent::NotJson)?;
+        let bytes = rewake_nodeipc::encode(self.mode, json).map_err(|error| NotSent::Refused(error.to_string()))?;
         self.outbox.borrow_mut().push(bytes).map_err(|_| NotSent::Full)?;
         self.flush();
         if self.open { Ok(()) } else { Err(NotSent::Closed) }

@@ -6,8 +6,9 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use rewake_core::{ExitStatus, Fact, Input, RunId, SlotId};
+use rewake_keeper::link::Link;
 use rewake_nodeipc::{Happening, Mode};
-use rewake_wire::keeper::{Exit, FdKind, KEEPER_PROTOCOL, Report};
+use rewake_wire::keeper::{Exit, FdKind, KEEPER_PROTOCOL, Order, Report};
 use rewake_wire::{Event, Message, Stream};
 use serde_json::value::RawValue;
 
@@ -18,6 +19,8 @@ use crate::logs::file::LogFile;
 use crate::logs::pump::{Pump, Source};
 use crate::subscribers::Subscribers;
 use crate::words;
+
+const SIGKILL: i32 = 9;
 
 /// Reports taken before commands get their turn.
 const AT_ONCE: usize = 64;
@@ -89,8 +92,12 @@ impl Engine {
     fn take_report(&mut self, report: Report, fds: Vec<OwnedFd>) {
         match report {
             Report::Spawned { run, pid, fds: kinds } => {
+                let lost = fds.len() < kinds.len();
                 let fds = kinds.into_iter().zip(fds).collect();
                 self.take_over(RunId(run), pid, fds);
+                if lost {
+                    self.end_unwatched(RunId(run));
+                }
                 self.step(Input::Fact(Fact::Spawned { run: RunId(run) }));
             }
             Report::SpawnFailed { run, error } => {
@@ -144,6 +151,12 @@ impl Engine {
         self.with_run(run, |state| state.pid = Some(pid));
     }
 
+    /// A process whose output or channel nobody can hold is not one we keep: the policy starts another when there is room.
+    fn end_unwatched(&mut self, run: RunId) {
+        tracing::error!(run = run.0, "too many open files to supervise a new process; ending it");
+        self.order(Order::Signal { run: run.0, signal: SIGKILL, tree: true });
+    }
+
     fn with_run(&mut self, run: RunId, act: impl FnOnce(&mut crate::run::Run)) {
         if let Some(state) = self.runs.get_mut(&run) {
             act(state);
@@ -181,12 +194,17 @@ impl Engine {
         let Some(state) = self.runs.get_mut(&run) else { return };
         let slot = state.slot;
         let Some(ipc) = &mut state.ipc else { return };
+        let mut garbage = 0;
         for happening in ipc.read(to_the_end) {
             match happening {
                 Happening::Ready => self.step(Input::Fact(Fact::Ready { run })),
                 Happening::Message(text) => self.message(slot, run, text.into_string()),
                 Happening::Garbage { bytes, sample } => {
-                    tracing::warn!(run = run.0, bytes, sample, "an app sent what is not a message");
+                    // Once a read: an app that floods its channel must not flood our log.
+                    if garbage == 0 {
+                        tracing::warn!(run = run.0, bytes, sample, "an app sent what is not a message");
+                    }
+                    garbage += 1;
                 }
                 Happening::TooLong => tracing::warn!(run = run.0, "an app sent a message that is too long"),
                 Happening::Internal { cmd, .. } => tracing::debug!(run = run.0, cmd, "internal message"),
@@ -207,5 +225,3 @@ impl Engine {
         self.subscribers.borrow_mut().publish(&Event::Message(message));
     }
 }
-
-use rewake_keeper::link::Link;

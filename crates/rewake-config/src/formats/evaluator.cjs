@@ -5,7 +5,9 @@
 const fs = require('fs')
 const { pathToFileURL } = require('url')
 
-const file = process.argv[1]
+// The process that waits is named by it: whoever is our parent by now may be another one already.
+const [, file, parent] = process.argv
+process.argv.length = 2
 // What the file forks is not to run this text again.
 process.execArgv = process.execArgv.filter((arg) => arg.startsWith('--experimental-'))
 let told = false
@@ -30,7 +32,7 @@ function tell (answer) {
 // A thread of its own, since a loop keeps the main one busy. Empty options: NODE_OPTIONS of the user are not run twice.
 const { Worker } = require('worker_threads')
 new Worker(
-  'const parent = process.ppid; setInterval(() => { if (process.ppid !== parent) process.kill(process.pid, "SIGKILL") }, 250)',
+  `setInterval(() => { if (process.ppid !== ${Number(parent)}) process.kill(process.pid, 'SIGKILL') }, 250)`,
   { eval: true, env: {}, execArgv: [] }
 ).unref()
 

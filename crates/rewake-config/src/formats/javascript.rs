@@ -59,7 +59,8 @@ pub(crate) fn evaluate(
     let alone = |wrong| vec![(None, wrong)];
     let node = find_node(context).map_err(alone)?;
     let Some(name) = file.to_str() else { return Err(alone(Wrong::new("the file's path is not UTF-8"))) };
-    let mut args = vec!["--input-type=commonjs", "-e", EVALUATOR, "--", name];
+    let parent = std::process::id().to_string();
+    let mut args = vec!["--input-type=commonjs", "-e", EVALUATOR, "--", name, &parent];
     if typescript {
         let found = NodeVersion::ask(&node, context).map_err(|error| {
             alone(Wrong::new(format!("cannot find out which TypeScript `{}` reads: {error}", node.display())))

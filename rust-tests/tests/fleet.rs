@@ -1,0 +1,65 @@
+//! Two hundred real processes: started, crashed at random, restarted, stopped. Nothing may be left of them, not a descriptor.
+
+use std::collections::BTreeSet;
+
+use rust_tests::home::{Home, children, descriptors, is_alive, until};
+use rust_tests::sim::rng::Rng;
+
+const APPS: usize = 200;
+const CRASHES: usize = 400;
+
+fn ecosystem(home: &Home) -> String {
+    let app = |n: usize| {
+        format!(
+            r#"{{"name":"s{n}","script":"/bin/sleep","args":"86400","interpreter":"none","max_restarts":1000000,"min_uptime":100}}"#
+        )
+    };
+    let apps: Vec<String> = (0..APPS).map(app).collect();
+    home.write("fleet.json", &format!(r#"{{"apps":[{}]}}"#, apps.join(","))).display().to_string()
+}
+
+fn pids(home: &Home) -> BTreeSet<u32> {
+    home.jlist().iter().filter_map(|slot| u32::try_from(slot["pid"].as_u64()?).ok()).filter(|pid| *pid > 0).collect()
+}
+
+#[test]
+fn two_hundred_apps_that_crash_at_random_leave_no_zombie_no_orphan_and_no_descriptor() {
+    let home = Home::new();
+    let file = ecosystem(&home);
+    home.rewake(["start", &file]).ok();
+    home.rewake(["delete", "all"]).ok();
+    let (daemon, keeper) = (home.daemon().unwrap(), home.keeper().unwrap());
+    let before = (descriptors(daemon), descriptors(keeper));
+
+    home.rewake(["start", &file]).ok();
+    let mut ever = pids(&home);
+    assert_eq!(ever.len(), APPS);
+    let mut rng = Rng::new(7);
+    let mut crashed = 0;
+    while crashed < CRASHES {
+        let live: Vec<u32> = pids(&home).into_iter().collect();
+        ever.extend(&live);
+        for _ in 0..20.min(live.len()) {
+            let pid = live[usize::try_from(rng.below(live.len() as u64)).unwrap()];
+            let signal = ["-KILL", "-TERM", "-SEGV", "-ABRT"][usize::try_from(rng.below(4)).unwrap()];
+            // Already gone is as good.
+            let _ = std::process::Command::new("kill").args([signal, &pid.to_string()]).output();
+            crashed += 1;
+        }
+    }
+    until("all apps run again", || {
+        let live = pids(&home);
+        ever.extend(&live);
+        live.len() == APPS && live.iter().all(|pid| is_alive(*pid))
+    });
+    let restarts: u64 = home.jlist().iter().filter_map(|slot| slot["pm2_env"]["restart_time"].as_u64()).sum();
+    assert!(restarts > 200, "{restarts} restarts");
+
+    home.rewake(["stop", "all"]).ok();
+    let left: Vec<&u32> = ever.iter().filter(|pid| is_alive(**pid)).collect();
+    assert!(left.is_empty(), "alive after stop: {left:?}");
+    until("the keeper has no child but the daemon", || children(keeper).iter().all(|(pid, _)| *pid == daemon));
+    home.rewake(["delete", "all"]).ok();
+    until("descriptors are back where they were", || (descriptors(daemon), descriptors(keeper)) == before);
+    assert_eq!(home.daemon(), Some(daemon), "the daemon is the same");
+}
