@@ -1,3 +1,5 @@
 //! What the tests of the workspace share. Never shipped.
 
+pub mod home;
+pub mod script;
 pub mod sim;

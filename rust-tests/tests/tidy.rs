@@ -39,7 +39,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// A test, or code that only builds.
 fn is_shipped(path: &Path) -> bool {
-    let is_test = |part: &str| part == "tests" || part == "tests.rs" || part.ends_with("_tests.rs") || part == "build.rs";
+    let is_test =
+        |part: &str| part == "tests" || part == "tests.rs" || part.ends_with("_tests.rs") || part == "build.rs";
     !path.iter().filter_map(|part| part.to_str()).any(is_test)
 }
 

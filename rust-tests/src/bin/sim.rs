@@ -51,7 +51,10 @@ fn many(from: u64, seeds: u64) -> ExitCode {
         Ok(summary) => {
             let seconds = start.elapsed().as_secs_f64();
             let (lives, steps) = (summary.lives as f64 / seconds, summary.steps as f64 / seconds);
-            println!("{} lives, {} steps in {seconds:.2} s: {lives:.0} lives/s, {steps:.0} steps/s", summary.lives, summary.steps);
+            println!(
+                "{} lives, {} steps in {seconds:.2} s: {lives:.0} lives/s, {steps:.0} steps/s",
+                summary.lives, summary.steps
+            );
             ExitCode::SUCCESS
         }
         Err(failure) => {

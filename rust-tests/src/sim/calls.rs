@@ -3,8 +3,9 @@
 
 use rewake_core::{CallId, Command, ExitStatus, Failure, RunId, SlotId, SlotOutcome, Time, Wanted};
 
-use super::book::{Book, News, SlotBook};
+use super::book::{Book, News};
 use super::rule::{Breach, Rule, breach};
+use super::slot_book::SlotBook;
 
 /// The open calls.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +25,9 @@ struct OpenCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verb {
     /// To be up for so long.
-    Up { settle: u64 },
+    Up {
+        settle: u64,
+    },
     /// To be without a process.
     Down,
     Reset,
@@ -136,10 +139,7 @@ impl Calls {
         }
         for (outcome, named) in outcomes.iter().zip(&open.slots) {
             if !self.is_true(open.verb, named, outcome.result, closing) {
-                return breach(
-                    Rule::ReplyIsTrue,
-                    format!("call {call} ({:?}): {outcome:?}, but {named:?}", open.verb),
-                );
+                return breach(Rule::ReplyIsTrue, format!("call {call} ({:?}): {outcome:?}, but {named:?}", open.verb));
             }
         }
         Ok(())
@@ -201,7 +201,8 @@ fn is_pending(now: Time, verb: Verb, named: &Named, book: &Book, ticked: bool) -
             let failed = named.refused || named.taken_down || named.spawn_failed || named.crashed || named.stuck;
             // Having been up for long enough is noticed at the tick. What came before a late tick may have undone it.
             let since = slot.and_then(SlotBook::online_since);
-            !failed && !(ticked && since.is_some_and(|since| since + settle <= now))
+            let late = ticked && since.is_some_and(|since| since + settle <= now);
+            !failed && !late
         }
         Verb::Down => !named.was_down && !named.stuck,
         Verb::Reset | Verb::Signal => false,

@@ -3,9 +3,10 @@
 
 use rewake_core::{CallId, Change, Effect, Input, Phase, RunId, Slot, SlotId, Time, Wanted};
 
-use super::book::{Book, Expected, Follows, Rest, SlotBook};
+use super::book::{Book, Expected, Follows};
 use super::calls::Calls;
 use super::rule::{Breach, Rule, breach};
+use super::slot_book::{Rest, SlotBook};
 use super::subject::Subject;
 use super::world::World;
 

@@ -54,30 +54,6 @@ pub enum Bug {
     BusyLoop,
 }
 
-impl Bug {
-    /// All of them.
-    pub const ALL: [Self; 18] = [
-        Self::LateExitTaken,
-        Self::StopDuringSpawnLost,
-        Self::KillForgotten,
-        Self::KillDeadlineHidden,
-        Self::ReplyLost,
-        Self::ReplyTwice,
-        Self::ReplyTooSoon,
-        Self::TwoRuns,
-        Self::RestartAfterStop,
-        Self::ReleaseLost,
-        Self::TreeForgotten,
-        Self::KillAtOnce,
-        Self::EndlessRestarts,
-        Self::RestartForgotten,
-        Self::ReadyUnheard,
-        Self::SaveForgotten,
-        Self::ShutdownForgets,
-        Self::BusyLoop,
-    ];
-}
-
 /// A core with one bug.
 #[derive(Debug)]
 pub struct Mutant {
@@ -158,7 +134,9 @@ impl Mutant {
     fn alter(&mut self, now: Time, input: &Input, effects: &mut Vec<Effect>) {
         match self.bug {
             Bug::KillForgotten => {
-                effects.retain(|effect| *input != Input::Tick || !matches!(effect, Effect::Signal { signal: SIGKILL, .. }));
+                effects.retain(|effect| {
+                    *input != Input::Tick || !matches!(effect, Effect::Signal { signal: SIGKILL, .. })
+                });
             }
             Bug::ReplyLost => effects.retain(|effect| !matches!(effect, Effect::Reply { .. }) || !self.now_and_then()),
             Bug::ReleaseLost => {

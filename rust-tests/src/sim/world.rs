@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use rewake_core::{ExitStatus, Fact, RunId, SlotId, Time};
 
-use super::nature::{Channel, Nature, Tree};
+use super::nature::{Channel, Nature};
+use super::process::{How, Life, Process};
 use super::rng::Rng;
 
 /// POSIX numbers that matter here.
@@ -22,34 +23,6 @@ pub struct World {
     tame: bool,
 }
 
-/// One process and the group it leads.
-#[derive(Debug)]
-pub struct Process {
-    slot: SlotId,
-    nature: Nature,
-    life: Life,
-    /// When its birth is reported.
-    announced: Time,
-    /// What is alive of the rest of its group.
-    tree: Option<Tree>,
-    /// Whether the end of the tree is waited for and reported.
-    watched: bool,
-    exit_reported: bool,
-    released: bool,
-    /// It ends for a reason of its own; see [`World::end`].
-    doomed: bool,
-    /// Its slot is forgotten; see [`World::put_away`].
-    put_away: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
-    /// Alive, or not yet known to have failed.
-    Alive,
-    NeverMade,
-    Dead(How),
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Birth(RunId),
@@ -59,14 +32,6 @@ enum Due {
     Undeliverable(RunId),
     ExitReport(RunId, How),
     TreeReport(RunId),
-}
-
-/// [`ExitStatus`] with an order, for the queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum How {
-    Code(i32),
-    Signal(i32),
-    Unknown,
 }
 
 impl World {
@@ -106,8 +71,7 @@ impl World {
         let nature = if self.tame { Nature::tame() } else { Nature::wild(rng) };
         let announced = now + nature.birth;
         self.at(announced, Due::Birth(run));
-        let life = if nature.stillborn.is_some() { Life::NeverMade } else { Life::Alive };
-        if life == Life::Alive {
+        if nature.stillborn.is_none() {
             if let Some((after, status)) = nature.crash {
                 self.at(now + after, Due::Death(run, How::from(status)));
             }
@@ -115,9 +79,7 @@ impl World {
                 self.at(announced + after, Due::Ready(run));
             }
         }
-        let tree = nature.tree;
-        let process = Process { slot, nature, life, announced, tree, watched, exit_reported: false, released: false, doomed: false, put_away: false };
-        self.processes.insert(run, process);
+        self.processes.insert(run, Process::new(slot, nature, announced, watched));
     }
 
     /// Sends a signal. To what is gone, nothing happens.
@@ -213,7 +175,9 @@ impl World {
 
     /// The runs of a slot that are alive, being made, or not let go of.
     pub fn held_in(&self, slot: SlotId) -> impl Iterator<Item = RunId> {
-        let held = move |process: &Process| process.slot == slot && !process.put_away && (process.is_alive() || !process.released);
+        let held = move |process: &Process| {
+            process.slot == slot && !process.put_away && (process.is_alive() || !process.released)
+        };
         self.processes.iter().filter(move |(_, process)| held(process)).map(|(run, _)| *run)
     }
 
@@ -224,8 +188,7 @@ impl World {
 
     /// Runs whose watched tree has outlived them.
     pub fn lingering(&self) -> impl Iterator<Item = (RunId, &Process)> {
-        let lingers = |process: &Process| matches!(process.life, Life::Dead(_)) && process.watched && process.tree.is_some();
-        self.processes.iter().filter(move |(_, process)| lingers(process)).map(|(run, process)| (*run, process))
+        self.processes.iter().filter(|(_, process)| process.lingers()).map(|(run, process)| (*run, process))
     }
 
     /// One process.
@@ -301,35 +264,6 @@ impl World {
     }
 }
 
-impl Process {
-    /// The slot that it was made for.
-    #[must_use]
-    pub fn slot(&self) -> SlotId {
-        self.slot
-    }
-
-    /// Whether the process itself is alive or being made.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        self.life == Life::Alive
-    }
-
-    /// Whether SIGKILL ends it and its tree.
-    #[must_use]
-    pub fn is_mortal(&self) -> bool {
-        match self.life {
-            Life::Alive => self.nature.mortal.is_some(),
-            Life::NeverMade | Life::Dead(_) => self.tree.is_none_or(|tree| tree.mortal.is_some()),
-        }
-    }
-
-    /// Whether it was let go of.
-    #[must_use]
-    pub fn is_released(&self) -> bool {
-        self.released
-    }
-}
-
 fn any_fact(rng: &mut Rng, run: RunId) -> Fact {
     match rng.below(6) {
         0 => Fact::Spawned { run },
@@ -338,25 +272,5 @@ fn any_fact(rng: &mut Rng, run: RunId) -> Fact {
         3 => Fact::TreeGone { run },
         4 => Fact::Ready { run },
         _ => Fact::ShutdownUndeliverable { run },
-    }
-}
-
-impl From<ExitStatus> for How {
-    fn from(status: ExitStatus) -> Self {
-        match status {
-            ExitStatus::Code(code) => Self::Code(code),
-            ExitStatus::Signal(signal) => Self::Signal(signal),
-            ExitStatus::Unknown => Self::Unknown,
-        }
-    }
-}
-
-impl From<How> for ExitStatus {
-    fn from(how: How) -> Self {
-        match how {
-            How::Code(code) => Self::Code(code),
-            How::Signal(signal) => Self::Signal(signal),
-            How::Unknown => Self::Unknown,
-        }
     }
 }

@@ -1,0 +1,25 @@
+//! The shell commands against a real daemon and real processes: one file for each verb. A test target of `rewake-cli`,
+//! so that cargo builds the executable first.
+
+mod home;
+
+mod delete;
+mod describe;
+mod env;
+mod flush;
+mod id;
+mod jlist;
+mod kill;
+mod list;
+mod logs;
+mod pid;
+mod ping;
+mod reset;
+mod restart;
+mod resurrect;
+mod save;
+mod send_signal;
+mod start;
+mod stop;
+mod usage;
+mod version;
