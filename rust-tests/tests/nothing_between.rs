@@ -6,12 +6,14 @@ use std::process::Command;
 
 use rust_tests::home::{Home, until};
 
+// Of a stack only the script's own lines are compared: how Node's ticks and ours interleave below them is no promise of Node's.
 const COMMON_JS: &str = "
 const seen = {
   main: require.main === module, filename: require.main.filename, parent: module.parent, argv: process.argv, argv0: process.argv0,
   execArgv: process.execArgv, execPath: process.execPath, title: process.title, cwd: process.cwd(), exitCode: process.exitCode,
-  listeners: process.eventNames().filter((n) => n !== 'newListener' && n !== 'removeListener'), loaded: Object.keys(require.cache),
-  stack: new Error('x').stack, primary: require('cluster').isPrimary, umask: process.umask(),
+  // Node itself listens to internal messages in every process that has a channel.
+  listeners: process.eventNames().filter((name) => name !== 'internalMessage'), loaded: Object.keys(require.cache),
+  stack: new Error('x').stack.split('\\n').filter((line) => line.includes(__NAME__)), primary: require('cluster').isPrimary, umask: process.umask(),
 };
 require('fs').writeFileSync(process.env.SEEN, JSON.stringify(seen));
 setInterval(() => {}, 1e6);
@@ -23,7 +25,7 @@ import { pathToFileURL } from 'node:url';
 await null;
 const seen = {
   url: import.meta.url, isMain: import.meta.url === pathToFileURL(process.argv[1]).href, main: import.meta.main,
-  argv: process.argv, execArgv: process.execArgv, stack: new Error('x').stack,
+  argv: process.argv, execArgv: process.execArgv, stack: new Error('x').stack.split('\\n').filter((line) => line.includes(__NAME__)),
 };
 fs.writeFileSync(process.env.SEEN, JSON.stringify(seen));
 setInterval(() => {}, 1e6);
@@ -31,7 +33,7 @@ setInterval(() => {}, 1e6);
 
 const TYPE_SCRIPT: &str = "
 import fs from 'node:fs';
-const seen: Record<string, unknown> = { url: import.meta.url, argv: process.argv, stack: new Error('x').stack };
+const seen: Record<string, unknown> = { url: import.meta.url, argv: process.argv, stack: new Error('x').stack.split('\\n').filter((line) => line.includes(__NAME__)) };
 fs.writeFileSync(process.env.SEEN as string, JSON.stringify(seen));
 setInterval(() => {}, 1e6);
 ";
@@ -49,7 +51,7 @@ fn strips_types(node: &str) -> bool {
 /// What the script saw of itself under plain node, and under us.
 fn seen_by(node: &str, name: &str, script: &str) -> (String, String) {
     let home = Home::new();
-    let path = home.write(name, script);
+    let path = home.write(name, &script.replace("__NAME__", &format!("'{name}'")));
     let (bare, ours) = (home.folder().join("bare.json"), home.folder().join("ours.json"));
     let written = |path: &std::path::Path| fs::read_to_string(path).is_ok_and(|text| text.ends_with('}'));
 
