@@ -70,7 +70,9 @@ impl Daemon {
         if let DaemonState::Up(up) = &self.state {
             match progress(up.status.as_fd()) {
                 Progress::Failed(error) => log::line(format_args!("cannot start the daemon: {error}")),
-                Progress::Pending | Progress::Running => log::line(format_args!("the daemon (process {}) died", up.pid)),
+                Progress::Pending | Progress::Running => {
+                    log::line(format_args!("the daemon (process {}) died", up.pid));
+                }
             }
         }
         self.schedule(now);
@@ -155,8 +157,7 @@ impl Launcher {
             stderr: errors.as_fd(),
             extra: Some(theirs.as_fd()),
         };
-        let spawned =
-            spawn(&self.command, streams).map_err(|error| io::Error::from_raw_os_error(error.errno))?;
+        let spawned = spawn(&self.command, streams).map_err(|error| io::Error::from_raw_os_error(error.errno))?;
         Ok((spawned, ours))
     }
 }

@@ -12,7 +12,7 @@ use rewake_wire::keeper::{Exit, Report};
 
 use crate::keeper::Keeper;
 use crate::log;
-use crate::runs::{Rest, Run, Stage};
+use crate::runs::{Member, Rest, Run, Stage};
 use crate::spawn::failed;
 use crate::tree::{self, Survivors};
 
@@ -156,11 +156,11 @@ fn rest_of(run: &mut Run, group_signals: bool, no_orphans: bool, now: Instant) -
         Survivors::Watch(members) => Rest::Watched(members),
         Survivors::Unwatched => Rest::LookAgain(now + LOOK_AGAIN),
         Survivors::None => {
-            run.strays.retain(|stray| !matches!(pidfd::has_ended(stray.pidfd.as_fd()), Ok(true)));
-            let strays = run.strays.iter().map(|stray| stray.pidfd.try_clone()).collect::<Result<Vec<_>, _>>();
-            match strays {
-                Ok(strays) if strays.is_empty() => Rest::Gone,
-                Ok(strays) => Rest::Watched(strays),
+            run.members.retain(Member::lives);
+            let members = run.members.iter().map(|member| member.pidfd.try_clone()).collect::<Result<Vec<_>, _>>();
+            match members {
+                Ok(members) if members.is_empty() => Rest::Gone,
+                Ok(members) => Rest::Watched(members),
                 Err(_) => Rest::LookAgain(now + LOOK_AGAIN),
             }
         }

@@ -54,11 +54,11 @@ impl Link {
         self.send(&Order::Spawn { run, tag: tag.to_owned() }, &[plan.as_fd()])
     }
 
-    /// The next report with its descriptors; `None` once the keeper is gone.
+    /// The next report with its descriptors; `None` once the keeper is gone. There are fewer descriptors than the report
+    /// names when this process has too many open.
     ///
     /// # Errors
-    /// `WouldBlock` when there is none yet. `InvalidData` for one that cannot be understood or whose descriptors were
-    /// lost because this process has too many open; the next call goes on behind it.
+    /// `WouldBlock` when there is none yet. `InvalidData` for one that cannot be understood; the next call goes on behind it.
     pub fn try_recv(&self) -> io::Result<Option<(Report, Vec<OwnedFd>)>> {
         let mut buffer = [0; MAX_PACKET_BYTES];
         let received = match fdpass::recv(self.socket.as_fd(), &mut buffer) {
@@ -74,9 +74,6 @@ impl Link {
         let invalid = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         if received.cut {
             return Err(invalid("report longer than agreed"));
-        }
-        if received.fds_lost {
-            return Err(invalid("descriptors of a report were lost: too many open files"));
         }
         let packet = buffer.get(..received.bytes).unwrap_or_default();
         let report = serde_json::from_slice(packet).map_err(|error| invalid(&error.to_string()))?;

@@ -78,7 +78,8 @@ fn run_home(
 
     let tools = common(without_group_signals)?;
     let path = home.join(SOCKET_FILE);
-    let listener = socket::listen(&path, BACKLOG).map_err(|source| KeeperError::Socket { path: path.clone(), source })?;
+    let listener =
+        socket::listen(&path, BACKLOG).map_err(|source| KeeperError::Socket { path: path.clone(), source })?;
     ready.say(&Startup::Listening { keeper_pid: std::process::id() });
     Keeper::of_home(tools, listener, path, Daemon::new(launcher)).run();
     // Only now may another keeper own the home.

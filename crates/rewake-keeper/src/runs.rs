@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Instant;
 
+use rewake_unix::pidfd;
 use rewake_wire::keeper::{Exit, FdKind, Report};
 
 /// By run number.
@@ -21,8 +22,8 @@ pub(crate) struct Run {
     pub(crate) stage: Stage,
     /// The leader's exit status has been taken, so its pid may be anybody's from now on.
     pub(crate) reaped: bool,
-    /// Descendants outside the process group that were signalled with the tree: they belong to it from then on.
-    pub(crate) strays: Vec<Stray>,
+    /// Descendants that a signal to the tree has found: they belong to it from then on, wherever they go.
+    pub(crate) members: Vec<Member>,
     pub(crate) treekill: bool,
     pub(crate) orphan_signal: i32,
     pub(crate) orphan_timeout_ms: u64,
@@ -33,9 +34,15 @@ pub(crate) struct Run {
 /// How far a run is.
 pub(crate) enum Stage {
     /// Forked; whether it becomes the program will be told at `status`.
-    Starting { status: OwnedFd, about: About },
+    Starting {
+        status: OwnedFd,
+        about: About,
+    },
     Running,
-    Ended { exit: Exit, rest: Rest },
+    Ended {
+        exit: Exit,
+        rest: Rest,
+    },
 }
 
 /// What a failing step will have been about.
@@ -54,10 +61,16 @@ pub(crate) enum Rest {
     LookAgain(Instant),
 }
 
-/// A process outside its run's group.
-pub(crate) struct Stray {
+/// A process of a run's tree, not its first.
+pub(crate) struct Member {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
+}
+
+impl Member {
+    pub(crate) fn lives(&self) -> bool {
+        !matches!(pidfd::has_ended(self.pidfd.as_fd()), Ok(true))
+    }
 }
 
 impl Run {

@@ -68,7 +68,7 @@ pub(crate) fn make(given: Given<'_>, tag: String, plan: Option<&OwnedFd>) -> Res
         pidfd,
         stage: Stage::Starting { status: spawned.status, about },
         reaped: false,
-        strays: Vec::new(),
+        members: Vec::new(),
         treekill: plan.treekill,
         orphan_signal: plan.orphan_signal,
         orphan_timeout_ms: plan.orphan_timeout_ms,

@@ -7,16 +7,19 @@ use std::os::fd::{AsFd, OwnedFd};
 use rewake_unix::{pidfd, proc};
 
 use crate::log;
-use crate::runs::{Run, Stage, Stray};
+use crate::runs::{Member, Run, Stage};
 
-/// SIGKILL: after it nobody forks any more, so it is worth looking again for those that were forked meanwhile.
+/// SIGKILL. What it does not reach now is not reached later either, so the tree is stopped and looked at until nothing new is found.
 pub(crate) const KILL: i32 = 9;
 
-/// Looks at a tree at most this often for one SIGKILL. Each look finds only what was forked during the last one.
-const LOOKS: u32 = 3;
+/// SIGSTOP.
+const STOP: i32 = 19;
 
-/// Strays that are remembered per run, each a descriptor. More are signalled all the same, and not waited for.
-const MAX_STRAYS: usize = 256;
+/// Looks at a tree at most this often for one SIGKILL. Each look finds only what was forked during the last one, and what was found is stopped.
+const LOOKS: u32 = 5;
+
+/// Members of a tree that are remembered per run, each a descriptor. More are signalled all the same, and not waited for.
+const MAX_MEMBERS: usize = 256;
 
 /// Members of a group that are watched at a time, each a descriptor.
 const MAX_WATCHED: usize = 16;
@@ -31,30 +34,48 @@ pub(crate) fn signal_process(run: &Run, signal: i32) {
     }
 }
 
-/// Signals the whole tree: first the descendants that left the group, the deepest first, then the group.
+/// Signals the whole tree: first the descendants outside the group, the deepest first, then the group.
+/// All that are found are remembered, those in the group too: one that lets the signal pass may still leave the group, and with
+/// its parent gone nothing else would tell where it belongs.
 pub(crate) fn signal_tree(run: &mut Run, signal: i32, group_signals: bool) {
     if run.is_gone() {
         return;
     }
-    run.strays.retain(|stray| !matches!(pidfd::has_ended(stray.pidfd.as_fd()), Ok(true)));
-    for stray in run.strays.iter().rev() {
-        tell(run, pidfd::send(stray.pidfd.as_fd(), signal));
-    }
-    for _ in 0..if signal == KILL { LOOKS } else { 1 } {
-        let found = new_strays(run);
-        for stray in found.iter().rev() {
-            tell(run, pidfd::send(stray.pidfd.as_fd(), signal));
+    run.members.retain(Member::lives);
+    // All are found before any is signalled: the children of one that ends are nobody's descendants any more.
+    if signal == KILL {
+        // Stopped first, so that none is forked behind our back.
+        tell(run, signal_group(run, STOP, group_signals));
+        signal_members(run, &run.members, STOP);
+        for _ in 0..LOOKS {
+            let found = new_members(run);
+            if found.is_empty() {
+                break;
+            }
+            signal_members(run, &found, STOP);
+            run.members.extend(found);
         }
-        if found.is_empty() {
-            break;
-        }
-        run.strays.extend(found);
+    } else {
+        let found = new_members(run);
+        run.members.extend(found);
     }
-    run.strays.truncate(MAX_STRAYS);
+    signal_members(run, &run.members, signal);
+    run.members.truncate(MAX_MEMBERS);
     match signal_group(run, signal, group_signals) {
         // Not its own group yet: it has just been forked.
         Err(error) if error.raw_os_error() == Some(ESRCH) => signal_process(run, signal),
         other => tell(run, other),
+    }
+}
+
+/// They were found parents first. Those in the group get a signal with the group, and are to get it once; for STOP and KILL twice is
+/// as good, and surer where one is just leaving the group.
+fn signal_members(run: &Run, members: &[Member], signal: i32) {
+    for member in members.iter().rev() {
+        let with_group = || matches!(proc::stat(member.pid), Ok(stat) if stat.group == run.pid);
+        if signal == KILL || signal == STOP || !with_group() {
+            tell(run, pidfd::send(member.pidfd.as_fd(), signal));
+        }
     }
 }
 
@@ -105,9 +126,9 @@ fn signal_group(run: &Run, signal: i32, group_signals: bool) -> io::Result<()> {
     }
 }
 
-/// Descendants outside the group that are not among the strays yet.
-fn new_strays(run: &Run) -> Vec<Stray> {
-    let mut found: Vec<Stray> = Vec::new();
+/// Descendants that are not among the members yet, each after its parent.
+fn new_members(run: &Run) -> Vec<Member> {
+    let mut found: Vec<Member> = Vec::new();
     let mut visit = |root: u32, root_lives: &dyn Fn() -> bool| {
         let descendants = proc::descendants(root).unwrap_or_default();
         // Only if the root still is who it was are these its descendants.
@@ -115,30 +136,32 @@ fn new_strays(run: &Run) -> Vec<Stray> {
             return;
         }
         for stat in descendants {
-            let known = |stray: &Stray| stray.pid == stat.pid && !matches!(pidfd::has_ended(stray.pidfd.as_fd()), Ok(true));
-            if stat.group == run.pid || stat.is_zombie() || run.strays.iter().chain(&found).any(known) {
+            let known = |member: &Member| member.pid == stat.pid && member.lives();
+            if stat.is_zombie() || run.members.iter().chain(&found).any(known) {
                 continue;
             }
             match open_same(&stat) {
-                Ok(Some(pidfd)) => found.push(Stray { pid: stat.pid, pidfd }),
+                Ok(Some(pidfd)) => found.push(Member { pid: stat.pid, pidfd }),
                 Ok(None) => {}
                 Err(error) => log::line(format_args!("cannot signal process {}: {error}", stat.pid)),
             }
         }
     };
-    let lives = |pidfd: &OwnedFd| !matches!(pidfd::has_ended(pidfd.as_fd()), Ok(true));
     match run.stage {
-        Stage::Starting { .. } | Stage::Running => visit(run.pid, &|| lives(&run.pidfd)),
+        Stage::Starting { .. } | Stage::Running => {
+            visit(run.pid, &|| !matches!(pidfd::has_ended(run.pidfd()), Ok(true)));
+        }
         Stage::Ended { .. } => {
-            for member in proc::group_members(run.pid).unwrap_or_default() {
-                if let Ok(Some(pidfd)) = open_same(&member) {
-                    visit(member.pid, &|| lives(&pidfd));
+            for stat in proc::group_members(run.pid).unwrap_or_default() {
+                if let Ok(Some(pidfd)) = open_same(&stat) {
+                    let member = Member { pid: stat.pid, pidfd };
+                    visit(member.pid, &|| member.lives());
                 }
             }
         }
     }
-    for stray in &run.strays {
-        visit(stray.pid, &|| lives(&stray.pidfd));
+    for member in &run.members {
+        visit(member.pid, &|| member.lives());
     }
     found
 }

@@ -36,7 +36,6 @@ pub fn own_session() -> io::Result<()> {
 }
 
 /// Goes on in a child while the process that was started ends with 0, so that whoever started it has no child left.
-/// The child is no session leader and so never gets a terminal.
 ///
 /// # Errors
 /// `EAGAIN`, `ENOMEM`; and `Unsupported` when the process has more than one thread, which would be lost.
