@@ -29,11 +29,17 @@ fn cli(argv: &[OsString]) -> ExitCode {
     let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let line = match args::parse(&words) {
         Ok(line) => line,
-        Err(error) => return refuse(&error),
+        Err(error) => {
+            Ui::plain(words.iter().take_while(|word| *word != "--").any(|word| word == "--json")).error(&error);
+            return ExitCode::FAILURE;
+        }
     };
     let ui = match Ui::of(&line.options) {
         Ok(ui) => ui,
-        Err(error) => return refuse(&error),
+        Err(error) => {
+            Ui::plain(line.options.json).error(&error);
+            return ExitCode::FAILURE;
+        }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
         Ok(runtime) => runtime,
@@ -48,13 +54,17 @@ fn cli(argv: &[OsString]) -> ExitCode {
             ui.error(&error);
             ExitCode::FAILURE
         }
+        Err(Failure::Several(errors)) => {
+            errors.iter().for_each(|error| ui.error(error));
+            ExitCode::FAILURE
+        }
         Err(Failure::Told) => ExitCode::FAILURE,
     }
 }
 
-/// A line that could not be understood.
+/// What keeps a keeper or a daemon from being one.
 fn refuse(error: &ErrorReply) -> ExitCode {
-    Ui::plain().error(error);
+    Ui::plain(false).error(error);
     ExitCode::FAILURE
 }
 
@@ -72,7 +82,8 @@ fn daemon(argv: &[OsString]) -> ExitCode {
     match rewake_unix::fd::adopt(rewake_keeper::LINK_FD) {
         Ok(link) => finish(rewake_daemon::run(Path::new(home), link)),
         Err(error) => {
-            let error = ErrorReply::new(ErrorCode::BadRequest, format!("failed to become a daemon: no keeper: {error}"));
+            let error =
+                ErrorReply::new(ErrorCode::BadRequest, format!("failed to become a daemon: no keeper: {error}"));
             refuse(&error.with_hint("a daemon is started by any command that needs it"))
         }
     }

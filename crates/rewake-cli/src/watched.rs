@@ -11,6 +11,9 @@ use tokio::io::unix::AsyncFd;
 /// # Errors
 /// When epoll refuses it.
 pub(crate) fn readable<T: AsRawFd>(owner: T) -> io::Result<AsyncFd<T>> {
-    #[expect(deprecated, reason = "the successor is unsafe for types whose descriptor can change; ours own one for life")]
+    #[expect(
+        deprecated,
+        reason = "the successor is unsafe for types whose descriptor can change; ours own one for life"
+    )]
     AsyncFd::with_interest(owner, Interest::READABLE)
 }

@@ -64,10 +64,11 @@ async fn open(home: &Home) -> Result<UnixStream, ClientError> {
             Ok(stream) => return Ok(stream),
             // The queue of those who wait to be accepted is full: the daemon is busy, or hangs. The caller's time limit tells.
             Err((ErrorKind::WouldBlock, _)) => tokio::time::sleep(FULL_QUEUE_PAUSE).await,
+            // A home that is a file has no daemon either; starting one tells what is wrong with it.
             Err((ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory, _)) => {
                 return Err(ClientError::NobodyListens { home: home.path().to_path_buf() });
             }
-            // A home that is a file, or an unreadable one: the source says which.
+            // An unreadable home, no descriptors left: the source says which.
             Err((_, source)) => return Err(ClientError::Connect { socket, source }),
         }
     }

@@ -121,12 +121,14 @@ async fn no_socket_and_a_stale_socket_mean_that_nobody_listens() {
 }
 
 #[tokio::test]
-async fn a_home_that_is_a_file_is_an_error_of_its_own() {
+async fn a_home_that_is_a_file_is_told_when_a_daemon_is_to_start_there() {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("file");
     std::fs::write(&path, "").unwrap();
-    let error = Client::connect(&Home::at(&path).unwrap()).await.unwrap_err();
-    assert!(!error.is_nobody_listening(), "{error}");
+    let home = Home::at(&path).unwrap();
+    assert!(Client::connect(&home).await.unwrap_err().is_nobody_listening());
+    let reply = Client::connect_or_start(&home, &folder.path().join("rewake")).await.unwrap_err().to_reply();
+    assert!(reply.message.contains("not a folder") && reply.hint.is_some(), "{reply:?}");
 }
 
 #[tokio::test]

@@ -81,7 +81,10 @@ pub(crate) fn parse(argv: &[String]) -> Result<Line, ErrorReply> {
         let about = if verb == Verb::Help { split.rest.first().and_then(|name| Verb::of(name)) } else { Some(verb) };
         return Ok(Line { command: Command::Help(about), options: Options::default(), script_args: None });
     }
-    let (command, options) = command(verb, &split.rest)?;
+    let (mut command, options) = command(verb, &split.rest)?;
+    if options.version {
+        command = Command::Version;
+    }
     Ok(Line { command, options, script_args: split.script_args.map(<[String]>::to_vec) })
 }
 
@@ -166,6 +169,10 @@ fn fit<T: Args>(verb: Option<Verb>, rest: &[&str]) -> Result<(T, Options), Error
 }
 
 fn unknown_verb(name: &str) -> ErrorReply {
+    if let Some(advice) = Verb::absent(name) {
+        let error = ErrorReply::new(ErrorCode::BadRequest, format!("command is not in this version, `{name}`"));
+        return if advice.is_empty() { error } else { error.with_hint(advice) };
+    }
     let error = ErrorReply::new(ErrorCode::BadRequest, format!("Command not found, `{name}`"));
     match Verb::nearest(name) {
         Some(nearest) => error.with_hint(format!("did you mean `rewake {nearest}`?")),

@@ -194,6 +194,17 @@ pub(crate) struct Later {
 }
 
 impl Later {
+    /// What was given that changes what PM2 does, and does nothing here.
+    pub(crate) fn without_effect(&self) -> Vec<&'static str> {
+        let given = [
+            ("--no-daemon", self.no_daemon),
+            ("--attach", self.attach),
+            ("--write", self.write),
+            ("--ext", self.ext.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(option, _)| option).collect()
+    }
+
     /// `start --watch app.js`: the word after `--watch` is the script when there is no other.
     pub(crate) fn script_taken_for_watch(&mut self, no_target: bool) -> Option<String> {
         let word = self.watch.take_if(|word| no_target && word != "true")?;
@@ -256,8 +267,7 @@ impl Options {
             ("min_uptime", &self.min_uptime),
             ("watch_delay", &later.watch_delay),
         ];
-        let switches_or_texts =
-            [("filter_env", &self.filter_env), ("log_file", &self.log), ("watch", &later.watch)];
+        let switches_or_texts = [("filter_env", &self.filter_env), ("log_file", &self.log), ("watch", &later.watch)];
         let switches = [
             ("wait_ready", self.wait_ready, true),
             ("shutdown_with_message", self.shutdown_with_message, true),

@@ -95,7 +95,9 @@ fn every_alias_means_its_verb() {
         assert_eq!(Verb::of(name), Some(expected), "{name}");
     }
     assert!(matches!(line("ls -m").command, Command::List));
-    assert!(matches!(line("log web --lines 3 --nostream").command, Command::Logs(logs) if logs.lines == 3 && logs.nostream));
+    assert!(
+        matches!(line("log web --lines 3 --nostream").command, Command::Logs(logs) if logs.lines == 3 && logs.nostream)
+    );
     assert!(matches!(line("--lines 3 log").command, Command::Logs(logs) if logs.lines == 3 && logs.target.is_none()));
     assert!(matches!(line("sendSignal USR2 web api").command, Command::SendSignal(it) if it.targets == ["web", "api"]));
 }
@@ -165,6 +167,8 @@ fn what_is_wrong_is_named_with_what_is_near() {
     let (message, hint) = refusal("lits");
     assert_eq!(message, "Command not found, `lits`");
     assert_eq!(hint, "did you mean `rewake list`?");
+    let (message, hint) = refusal("reload all");
+    assert!(message.contains("not in this version") && hint.contains("restart"), "{message} {hint}");
     assert_eq!(refusal("frobnicate").1, "`rewake --help` lists the commands");
 }
 
@@ -180,6 +184,7 @@ fn nothing_help_and_version_need_no_verb() {
     assert!(matches!(line("-h logs").command, Command::Help(Some(Verb::Logs))));
     assert!(matches!(line("-v").command, Command::Version));
     assert!(matches!(line("--version").command, Command::Version));
+    assert!(matches!(line("list -v").command, Command::Version));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(crate) enum Verb {
 
 /// Each verb with its names, the first one ours, and what it does.
 pub(crate) const VERBS: &[(Verb, &[&str], &str)] = &[
-    (Verb::Start, &["start"], "start a script, a command line, a process file, or what is listed"),
+    (Verb::Start, &["start", "startOrRestart"], "start a script, a command line, a process file, or what is listed"),
     (Verb::Stop, &["stop"], "stop, and keep in the list"),
     (Verb::Restart, &["restart"], "stop and start again"),
     (Verb::Delete, &["delete", "del"], "stop, and take off the list"),
@@ -51,7 +51,29 @@ pub(crate) const VERBS: &[(Verb, &[&str], &str)] = &[
     (Verb::Help, &["help"], "show help"),
 ];
 
+/// PM2's other verbs, with what does the same here, if anything.
+const ABSENT: &[(&[&str], &str)] = &[
+    (&["reload", "startOrReload", "startOrGracefulReload"], "`rewake restart` does it with a short interruption"),
+    (&["scale"], "change `instances` in a process file and start it again"),
+    (&["monit", "dashboard", "dash", "imonit"], "`rewake list` and `rewake logs` show what there is"),
+    (&["update", "updatePM2"], "`rewake save`, `rewake kill`, `rewake resurrect` do it with an interruption"),
+    (&["startup", "unstartup"], "let your init system run `rewake resurrect` at boot"),
+    (&["reloadLogs"], "log files that were moved away are opened anew by `rewake restart`"),
+    (&["cleardump"], "`rewake delete all` and `rewake save --force` do it"),
+    (&["send", "attach", "trigger", "inspect", "serve", "expose", "deploy"], ""),
+    (&["set", "get", "unset", "multiset", "conf", "config", "ecosystem", "init", "create"], ""),
+    (&["install", "uninstall", "module:install", "module:uninstall", "module:update", "publish"], ""),
+    (&["pull", "forward", "backward", "profile:cpu", "profile:mem", "slist", "sysinfos", "report"], ""),
+    (&["link", "unlink", "plus", "register", "login", "logout", "monitor", "unmonitor", "open"], ""),
+    (&["completion", "examples", "logrotate", "deepUpdate"], ""),
+];
+
 impl Verb {
+    /// Advice about a verb that PM2 has and this version has not, if it is one; it may be empty.
+    pub(crate) fn absent(name: &str) -> Option<&'static str> {
+        ABSENT.iter().find(|(names, _)| names.contains(&name)).map(|(_, advice)| *advice)
+    }
+
     /// The verb of this name, if there is one.
     pub(crate) fn of(name: &str) -> Option<Self> {
         VERBS.iter().find(|(_, names, _)| names.contains(&name)).map(|(verb, _, _)| *verb)

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use rewake_config::{ConfigErrors, Context, Loaded};
+use rewake_config::{ConfigErrors, Context, Loaded, Problem};
 use rewake_wire::{AppSpec, ErrorCode, ErrorReply};
 
 use super::Failure;
@@ -21,6 +21,9 @@ const DEFAULT_FILES: [&str; 8] = [
     "ecosystem.toml",
 ];
 
+/// The configuration's word for the place of what was given with the command.
+const OPTIONS: &str = "options";
+
 /// The process file of this folder, if there is one.
 pub(super) fn default_file() -> Result<String, Failure> {
     let found = DEFAULT_FILES.iter().find(|name| Path::new(name).exists());
@@ -36,6 +39,12 @@ pub(super) fn is_process_file(target: &str) -> bool {
     target == "-" || rewake_config::is_ecosystem_file(target)
 }
 
+/// Whether this may be the path of a script: names with a `/` or an extension (PM2's rule).
+pub(super) fn may_be_path(target: &str) -> bool {
+    let is_pattern = target.len() > 2 && target.starts_with('/') && target.ends_with('/');
+    !is_pattern && (target.contains('/') || target.contains('.'))
+}
+
 /// Where the command was given.
 pub(super) fn context() -> Result<Context, Failure> {
     Context::of_process().map_err(|error| {
@@ -48,9 +57,10 @@ pub(super) fn of_file(session: &Session<'_>, target: &str) -> Result<Vec<AppSpec
     let (context, options) = (context()?, config_options(session));
     let loaded = if target == "-" {
         let mut text = String::new();
-        std::io::stdin().lock().read_to_string(&mut text).map_err(|error| {
-            ErrorReply::new(ErrorCode::BadConfig, format!("failed to read stdin: {error}"))
-        })?;
+        std::io::stdin()
+            .lock()
+            .read_to_string(&mut text)
+            .map_err(|error| ErrorReply::new(ErrorCode::BadConfig, format!("failed to read stdin: {error}")))?;
         rewake_config::load_text(&text, "stdin", &context, &options)
     } else {
         rewake_config::load_file(Path::new(target), &context, &options)
@@ -94,19 +104,21 @@ fn config_options(session: &Session<'_>) -> rewake_config::Options {
 }
 
 fn checked(session: &Session<'_>, loaded: Result<Loaded, ConfigErrors>) -> Result<Vec<AppSpec>, Failure> {
-    let loaded = loaded.map_err(|errors| told(session, &errors))?;
+    let loaded = loaded.map_err(|errors| failure(&errors))?;
     for warning in &loaded.warnings {
-        session.ui.warn(warning);
+        session.ui.warn(warning.strip_prefix(OPTIONS).and_then(|text| text.strip_prefix(": ")).unwrap_or(warning));
     }
     Ok(loaded.apps)
 }
 
 /// Each problem is an error of its own, with its own place and hint.
-fn told(session: &Session<'_>, errors: &ConfigErrors) -> Failure {
-    for problem in &errors.problems {
+fn failure(errors: &ConfigErrors) -> Failure {
+    let error = |problem: &Problem| {
         let mut bare = problem.clone();
         let hint = bare.hint.take();
-        session.ui.error(&ErrorReply { code: ErrorCode::BadConfig, message: bare.to_string(), hint });
-    }
-    Failure::Told
+        // What stands on the command line needs no place.
+        let message = if bare.origin == OPTIONS { bare.message } else { bare.to_string() };
+        ErrorReply { code: ErrorCode::BadConfig, message, hint }
+    };
+    Failure::Several(errors.problems.iter().map(error).collect())
 }

@@ -35,7 +35,9 @@ pub(super) async fn run(session: &mut Session<'_>) -> Result<(), Failure> {
     };
     if tokio::time::timeout(END_TIMEOUT, ended).await.is_err() {
         let log = session.home.daemon_log();
-        session.ui.warn(&format!("every app has ended, but the daemon still closes down; its log is {}", log.display()));
+        session
+            .ui
+            .warn(&format!("every app has ended, but the daemon still closes down; its log is {}", log.display()));
     }
     session.ui.say(&format!("ended the daemon in {home}"));
     shown(session, true)

@@ -14,17 +14,28 @@ use super::Failure;
 use super::session::Session;
 use crate::args::logs::Logs;
 use crate::follow::{self, Follower};
-use crate::ui::log_line::{LineForm, Origin, Shape};
+use crate::ui::log_line::{self, LineForm, Origin, Shape};
 use crate::ui::{Colour, Ui};
 
 /// How long a lost daemon may take to come back (its keeper starts it again) before following ends.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 const RETURN_PAUSE: Duration = Duration::from_millis(100);
 
+/// Columns that all labels are padded to at most: one long name must not push every line to the right.
+const WIDEST_LABEL: usize = 24;
+
 /// Bytes that are gathered before they are written.
 const CHUNK: usize = 64 << 10;
 
 pub(super) async fn run(session: &mut Session<'_>, args: Logs) -> Result<(), Failure> {
+    // Around everything, so that Ctrl-C is heard whatever we wait for.
+    tokio::select! {
+        shown = show(session, args) => shown,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(|error| broken("wait for Ctrl-C", &error)),
+    }
+}
+
+async fn show(session: &mut Session<'_>, args: Logs) -> Result<(), Failure> {
     let mut sizes = HashMap::new();
     let mut subscription = None;
     if !args.nostream {
@@ -56,10 +67,12 @@ async fn follow(
     view.show(|print| follower.look(print))?;
     loop {
         tokio::select! {
-            ended = tokio::signal::ctrl_c() => return ended.map_err(|error| broken("wait for Ctrl-C", &error)),
             read = view.next(&mut follower) => read?,
             event = subscription.next() => match event {
                 Ok(event) => {
+                    if follower.awaits_folders() {
+                        view.show(|print| follower.look(print))?;
+                    }
                     if view.may_mean_new_files(&event) {
                         let slots = listed(session, args.target.clone()).await?;
                         view.add_new(&slots, &mut follower)?;
@@ -178,8 +191,8 @@ impl<'a> View<'a> {
                 self.files.push((path.to_path_buf(), origin));
             }
         }
-        let widths = self.files.iter().map(|(_, origin)| origin.label.chars().count());
-        self.form.label_width = widths.max().unwrap_or(0);
+        let widths = self.files.iter().map(|(_, origin)| log_line::label_width(&origin.label));
+        self.form.label_width = widths.max().unwrap_or(0).min(WIDEST_LABEL);
         before..self.files.len()
     }
 

@@ -33,6 +33,8 @@ use session::Session;
 pub(crate) enum Failure {
     /// To be told.
     Untold(ErrorReply),
+    /// Several at once, as of a file in which more than one thing is wrong.
+    Several(Vec<ErrorReply>),
     /// The user has been told all of it.
     Told,
 }
@@ -55,6 +57,17 @@ impl From<rewake_client::ClientError> for Failure {
 /// Whatever makes the exit code 1.
 pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
     let Line { command, options, script_args } = line;
+    if let Command::Help(verb) = command {
+        ui.help(verb);
+        return Ok(());
+    }
+    if let Command::Usage = command {
+        ui.help(None);
+        return Err(Failure::Told);
+    }
+    for option in options.later.without_effect() {
+        ui.warn(&format!("`{option}` has no effect in this version"));
+    }
     let mut session = Session::new(ui, options)?;
     let session = &mut session;
     match command {
@@ -78,13 +91,6 @@ pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
         Command::Resurrect => resurrect::run(session).await,
         Command::Kill => kill::run(session).await,
         Command::Version => version::run(session).await,
-        Command::Help(verb) => {
-            ui.help(verb);
-            Ok(())
-        }
-        Command::Usage => {
-            ui.help(None);
-            Err(Failure::Told)
-        }
+        Command::Help(_) | Command::Usage => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rewake_wire::{EnvChange, Request, WhenKnown};
+use rewake_wire::{Done, EnvChange, Request, WhenKnown};
 
 use super::session::{Results, Session};
 use super::{Failure, apps, start};
@@ -10,24 +10,34 @@ use crate::ui::now_ms;
 
 pub(super) async fn run(session: &mut Session<'_>, targets: Vec<String>, has_script_args: bool) -> Result<(), Failure> {
     let since = now_ms();
-    let settle_ms = start::settle_ms();
     let mut results = Results::default();
     let mut by_name = false;
     for target in targets {
-        let request = if apps::is_process_file(&target) {
-            Request::Start { apps: apps::of_file(session, &target)?, when_known: WhenKnown::Replace, settle_ms }
-        } else {
-            by_name = true;
-            Request::Restart { target, env: env_change(session)?, settle_ms }
-        };
-        let result = session.ask_done(request).await;
-        results.add(result)?;
+        if apps::is_process_file(&target) {
+            results.add(file(session, &target).await)?;
+            continue;
+        }
+        by_name = true;
+        for target in session.resolved(target).await? {
+            results.add(listed(session, target).await)?;
+        }
     }
     if by_name {
         warn_of_ignored(session, has_script_args);
     }
     start::tell_early_ends(session, &results.slots, since);
     session.finish("restarted", results).await
+}
+
+async fn file(session: &mut Session<'_>, path: &str) -> Result<Done, Failure> {
+    let apps = apps::of_file(session, path)?;
+    let settle_ms = start::settle_ms();
+    session.ask_done(Request::Start { apps, when_known: WhenKnown::Replace, settle_ms }).await
+}
+
+async fn listed(session: &mut Session<'_>, target: String) -> Result<Done, Failure> {
+    let env = env_change(session)?;
+    session.ask_done(Request::Restart { target, env, settle_ms: start::settle_ms() }).await
 }
 
 /// What `--update-env` and `--env KEY=VALUE` change in a stored environment.
@@ -44,14 +54,14 @@ fn callers_env() -> Result<BTreeMap<String, String>, Failure> {
     Ok(env)
 }
 
-/// A restart by name keeps the description; a flag that means to change it must not seem to have done so.
-fn warn_of_ignored(session: &Session<'_>, has_script_args: bool) {
+/// What is started or restarted by name keeps its description; a flag that means to change it must not seem to have done so.
+pub(super) fn warn_of_ignored(session: &Session<'_>, has_script_args: bool) {
     let overrides = session.options.overrides();
     let keys: Vec<&str> = overrides.keys().map(String::as_str).filter(|key| *key != "env").collect();
     if !keys.is_empty() || has_script_args {
         let what = if has_script_args { "script arguments".to_owned() } else { format!("`{}`", keys.join("`, `")) };
         session.ui.warn(&format!(
-            "a restart by name keeps the app's description: {what} not changed (delete and start it, or restart a process file)"
+            "a listed app keeps its description: {what} not changed (delete it and start it anew, or use a process file)"
         ));
     }
 }

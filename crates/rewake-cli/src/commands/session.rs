@@ -1,12 +1,12 @@
 //! One command's way to the daemon and to the user: connects when first needed, unwraps answers, gathers results.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rewake_client::{Client, ClientError, Home};
-use rewake_wire::{Done, Reply, Request, SlotInfo, SlotResult};
+use rewake_wire::{Done, ErrorCode, Reply, Request, SlotInfo, SlotResult};
 use serde_json::json;
 
-use super::Failure;
+use super::{Failure, apps};
 use crate::args::Options;
 use crate::ui::{Ui, done};
 
@@ -78,9 +78,30 @@ impl<'a> Session<'a> {
     ) -> Result<Results, Failure> {
         let mut results = Results::default();
         for target in targets {
-            results.add(self.ask_done(request(target)).await)?;
+            for target in self.resolved(target).await? {
+                results.add(self.ask_done(request(target)).await)?;
+            }
         }
         Ok(results)
+    }
+
+    /// The target, or the ids of the slots that run the script it is the path of: the daemon does not know from which folder
+    /// a path is meant.
+    pub(super) async fn resolved(&mut self, target: String) -> Result<Vec<String>, Failure> {
+        if !apps::may_be_path(&target) {
+            return Ok(vec![target]);
+        }
+        let path = apps::context()?.cwd.join(&target);
+        let path = path.canonicalize().unwrap_or(path);
+        let slots = self.ask_list(None).await?;
+        let runs_it = |slot: &&SlotInfo| {
+            let script = Path::new(&slot.spec.launch.script);
+            script == path || script.canonicalize().is_ok_and(|script| script == path)
+        };
+        // A name wins over a path.
+        let is_name = slots.iter().any(|slot| slot.name == target || slot.namespace == target);
+        let ids: Vec<String> = slots.iter().filter(runs_it).map(|slot| slot.id.to_string()).collect();
+        Ok(if is_name || ids.is_empty() { vec![target] } else { ids })
     }
 
     /// Tells what a command did, then shows the list, then the errors.
@@ -89,17 +110,17 @@ impl<'a> Session<'a> {
         for warning in &warnings {
             self.ui.warn(warning);
         }
-        let (done, failed): (Vec<&SlotResult>, Vec<&SlotResult>) = slots.iter().partition(|slot| slot.error.is_none());
-        for slot in &done {
+        for slot in slots.iter().filter(|slot| slot.error.is_none()) {
             self.ui.say(&done::line(past, slot));
         }
         if self.ui.json {
             self.ui.json_data(&json!(slots));
-        } else if !done.is_empty() && !self.ui.is_silent() {
+        } else if !slots.iter().all(is_failure) && !self.ui.is_silent() {
             let list = self.ask_list(None).await?;
             self.ui.list(list);
         }
-        let failures = failed.iter().filter_map(|slot| slot.error.as_ref()).chain(&errors);
+        let failures =
+            slots.iter().filter(|slot| is_failure(slot)).filter_map(|slot| slot.error.as_ref()).chain(&errors);
         let mut failure = Ok(());
         for error in failures {
             self.ui.error(error);
@@ -126,18 +147,28 @@ impl Results {
                 self.warnings.extend(done.warnings);
                 Ok(())
             }
-            Err(Failure::Untold(error)) if error.code != rewake_wire::ErrorCode::Unreachable => {
+            Err(Failure::Untold(error)) if error.code != ErrorCode::Unreachable => {
                 self.errors.push(error);
                 Ok(())
             }
-            Err(failure) => Err(failure),
+            Err(Failure::Several(errors)) => {
+                self.errors.extend(errors);
+                Ok(())
+            }
+            Err(failure @ (Failure::Untold(_) | Failure::Told)) => Err(failure),
         }
     }
 
     /// Whether everything so far went well.
     pub(super) fn is_good(&self) -> bool {
-        self.errors.is_empty() && self.slots.iter().all(|slot| slot.error.is_none())
+        self.errors.is_empty() && !self.slots.iter().any(is_failure)
     }
+}
+
+/// Whether the command failed for this slot. An app that ended soon after its start has been started (PM2's exit code says so
+/// too); it is told as a warning.
+pub(super) fn is_failure(slot: &SlotResult) -> bool {
+    slot.error.as_ref().is_some_and(|error| error.code != ErrorCode::ExitedEarly)
 }
 
 /// The daemon answered something else than was asked.
@@ -147,5 +178,6 @@ pub(super) fn unexpected(asked: &'static str) -> Failure {
 
 /// This executable, also when its file has been replaced since.
 fn executable() -> PathBuf {
-    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"))
+    let path = std::env::current_exe().ok().filter(|path| path.exists());
+    path.unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use rewake_wire::{Done, ErrorCode, Request, SlotResult, WhenKnown};
 
-use super::session::{Results, Session};
+use super::session::{Results, Session, is_failure};
 use super::{Failure, apps, restart};
 use crate::follow;
 use crate::ui::{done, now_ms};
@@ -49,7 +49,10 @@ async fn one(session: &mut Session<'_>, target: String, script_args: &[String]) 
         let known = Request::StartKnown { target: target.clone(), env, settle_ms };
         match session.ask_done(known).await {
             Err(Failure::Untold(error)) if error.code == ErrorCode::NotFound => {}
-            result => return result,
+            result => {
+                restart::warn_of_ignored(session, !script_args.is_empty());
+                return result;
+            }
         }
     }
     let apps = apps::of_script(session, &target, script_args)?;
@@ -57,9 +60,8 @@ async fn one(session: &mut Session<'_>, target: String, script_args: &[String]) 
     session.ask_done(Request::Start { apps, when_known, settle_ms }).await
 }
 
-/// Names with a `/` or an extension are files (PM2's rule).
 fn may_be_listed(target: &str) -> bool {
-    target == "all" || !(target.contains('/') || target.contains('.') || target.contains(' '))
+    !apps::may_be_path(target) && !target.contains(' ')
 }
 
 /// How long to wait for early ends.
@@ -69,8 +71,10 @@ pub(super) fn settle_ms() -> u64 {
 
 /// Says which of these ended already, how, and what they wrote last.
 pub(super) fn tell_early_ends(session: &Session<'_>, slots: &[SlotResult], since_ms: u64) {
-    for slot in slots.iter().filter(|slot| slot.error.is_none()) {
-        let Some(text) = done::early_end(slot, since_ms) else { continue };
+    for slot in slots.iter().filter(|slot| !is_failure(slot)) {
+        // Where the daemon waited it says so itself; where it did not, the end may still have been seen.
+        let told = slot.error.as_ref().map(|error| error.message.clone());
+        let Some(text) = told.or_else(|| done::early_end(slot, since_ms)) else { continue };
         session.ui.warn(&text);
         if session.ui.is_silent() {
             continue;
@@ -103,7 +107,7 @@ mod tests {
 
     #[test]
     fn only_bare_words_may_be_names() {
-        for word in ["web", "0", "all", "my-app", "api_2"] {
+        for word in ["web", "0", "all", "my-app", "api_2", "/^api/"] {
             assert!(may_be_listed(word), "{word}");
         }
         for file in ["app.js", "./app", "/srv/app", "npm run start", "bin/x"] {

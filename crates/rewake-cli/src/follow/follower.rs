@@ -17,24 +17,32 @@ pub(crate) struct Follower {
     files: Vec<Followed>,
     by_file: HashMap<WatchDescriptor, usize>,
     by_folder: HashMap<WatchDescriptor, PathBuf>,
+    /// Folders that do not exist yet.
+    awaited: Vec<PathBuf>,
 }
 
 impl Follower {
     /// # Errors
     /// When the kernel has no inotify instance left for this user.
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self { watch: Watch::new()?, files: Vec::new(), by_file: HashMap::new(), by_folder: HashMap::new() })
+        Ok(Self {
+            watch: Watch::new()?,
+            files: Vec::new(),
+            by_file: HashMap::new(),
+            by_folder: HashMap::new(),
+            awaited: Vec::new(),
+        })
     }
 
-    /// Follows the file at `path` from `position` on; gives its index. It need not exist yet, but its folder must.
+    /// Follows the file at `path` from `position` on; gives its index. It need not exist yet. Nobody tells when a missing
+    /// folder comes into being: [`Follower::look`] finds it.
     ///
     /// # Errors
     /// When the folder cannot be watched or the file not read.
     pub(crate) fn add(&mut self, path: &Path, position: u64) -> io::Result<usize> {
         // The folder first: a file that comes into being between the two is then seen twice rather than never.
         if let Some(folder) = path.parent() {
-            let watch = self.watch.folder(folder)?;
-            self.by_folder.insert(watch, folder.to_path_buf());
+            self.watch_folder(folder.to_path_buf())?;
         }
         self.files.push(Followed::new(path.to_path_buf()));
         let at = self.files.len() - 1;
@@ -76,7 +84,24 @@ impl Follower {
     /// # Errors
     /// When a file can no longer be read.
     pub(crate) fn look(&mut self, mut line: impl FnMut(usize, &[u8])) -> io::Result<()> {
+        for folder in std::mem::take(&mut self.awaited) {
+            self.watch_folder(folder)?;
+        }
         (0..self.files.len()).try_for_each(|at| self.look_again(at, &mut line))
+    }
+
+    /// Whether some folder does not exist yet.
+    pub(crate) fn awaits_folders(&self) -> bool {
+        !self.awaited.is_empty()
+    }
+
+    fn watch_folder(&mut self, folder: PathBuf) -> io::Result<()> {
+        match self.watch.folder(&folder) {
+            Ok(watch) => drop(self.by_folder.insert(watch, folder)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.awaited.push(folder),
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     fn look_again(&mut self, at: usize, line: &mut impl FnMut(usize, &[u8])) -> io::Result<()> {
@@ -200,6 +225,22 @@ mod tests {
         append(&other, "moved here\n");
         fs::rename(&other, &path).unwrap();
         assert_eq!(it.until(1).await, ["moved here"]);
+    }
+
+    #[tokio::test]
+    async fn a_folder_that_comes_later_is_found_at_the_next_look() {
+        let mut it = Followers::new();
+        let folder = it.path("logs");
+        it.follower.add(&folder.join("a.log"), 0).unwrap();
+        assert!(it.follower.awaits_folders());
+        fs::create_dir(&folder).unwrap();
+        append(&folder.join("a.log"), "one\n");
+        let lines = &mut it.lines;
+        it.follower.look(|_, line| lines.push(String::from_utf8_lossy(line).into_owned())).unwrap();
+        assert_eq!(std::mem::take(&mut it.lines), ["one"]);
+        assert!(!it.follower.awaits_folders());
+        append(&folder.join("a.log"), "two\n");
+        assert_eq!(it.until(1).await, ["two"]);
     }
 
     #[tokio::test]

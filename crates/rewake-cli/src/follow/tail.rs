@@ -88,15 +88,21 @@ mod tests {
             let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             let length = random.below(400);
             let newlines = 1 + random.below(40);
-            let text: Vec<u8> =
-                (0..length).map(|_| if random.below(newlines) == 0 { b'\n' } else { b'a' + random.below(3) as u8 }).collect();
+            let text: Vec<u8> = (0..length)
+                .map(|_| if random.below(newlines) == 0 { b'\n' } else { b'a' + random.below(3) as u8 })
+                .collect();
             let lines = random.below(12) as usize;
             let block = 1 + random.below(70);
             let (start, end) = start_in_blocks(&mut Cursor::new(&text), lines, block).unwrap();
             assert_eq!(end as usize, text.len());
             let expected = naive(&text, lines);
             let got = if start == end { Vec::new() } else { naive(&text[start as usize..], usize::MAX) };
-            assert_eq!(got, expected, "seed {seed}, {lines} lines, blocks of {block}: {:?}", String::from_utf8_lossy(&text));
+            assert_eq!(
+                got,
+                expected,
+                "seed {seed}, {lines} lines, blocks of {block}: {:?}",
+                String::from_utf8_lossy(&text)
+            );
             assert_eq!(last_lines(&mut Cursor::new(&text), lines).unwrap(), expected, "seed {seed}");
         }
     }

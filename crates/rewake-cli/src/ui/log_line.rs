@@ -3,7 +3,7 @@
 use rewake_wire::Stream;
 use serde_json::json;
 
-use super::{Colour, Styles};
+use super::{Colour, Styles, table};
 
 /// Where a line comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl LineForm {
                     Stream::Out => Colour::Green,
                     Stream::Err => Colour::Red,
                 };
-                let pad = self.label_width.saturating_sub(origin.label.chars().count());
+                let pad = self.label_width.saturating_sub(label_width(&origin.label));
                 let label = format!("{}{} | ", origin.label, " ".repeat(pad));
                 to.extend_from_slice(self.styles.paint(colour, &label).as_bytes());
                 to.extend_from_slice(&self.marked(line));
@@ -101,6 +101,11 @@ impl LineForm {
         }
         marked.into()
     }
+}
+
+/// Columns of the terminal that a label takes.
+pub(crate) fn label_width(label: &str) -> usize {
+    table::width_of(label)
 }
 
 fn kind(stream: Stream) -> &'static str {

@@ -23,9 +23,9 @@ pub(crate) struct Ui {
 }
 
 impl Ui {
-    /// How to talk before the options are known.
-    pub(crate) fn plain() -> Self {
-        Self::new(&Options::default(), None)
+    /// How to talk when the options could not be understood.
+    pub(crate) fn plain(json: bool) -> Self {
+        Self::new(&Options { json, ..Options::default() }, None)
     }
 
     /// How the options say to talk.
@@ -41,7 +41,8 @@ impl Ui {
         let wanted = !options.no_color
             && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let silent = options.silent || std::env::var_os("PM2_SILENT").is_some_and(|value| value == "true" || value == "1");
+        let silent =
+            options.silent || std::env::var_os("PM2_SILENT").is_some_and(|value| value == "true" || value == "1");
         Self {
             out: Styles { colours: wanted && io::stdout().is_terminal() },
             err: Styles { colours: wanted && io::stderr().is_terminal() },

@@ -60,9 +60,9 @@ pub(super) fn render(columns: &[Column<'_>], width: usize, styles: Styles, bare:
         rule(&mut text, &widths, ['├', '┼', '┤']);
     }
     for at in 0..rows {
-        let cells = columns.iter().map(|column| {
-            column.cells.get(at).map_or(("", None), |cell| (cell.text.as_ref(), cell.colour))
-        });
+        let cells = columns
+            .iter()
+            .map(|column| column.cells.get(at).map_or(("", None), |cell| (cell.text.as_ref(), cell.colour)));
         row(&mut text, &widths, cells, styles);
     }
     rule(&mut text, &widths, ['└', '┴', '┘']);
