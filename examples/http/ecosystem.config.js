@@ -3,6 +3,8 @@ module.exports = {
     {
       name: 'http',
       script: './server.js',
+      // Paths are relative to where the command is given, unless it is said here.
+      cwd: __dirname,
       instances: 3,
       exec_mode: 'fork',
       // Each instance has a port of its own: PORT, PORT + 1, PORT + 2.

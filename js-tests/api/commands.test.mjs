@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import path from 'node:path'
 
-import { temporaryFolder } from '../support/folders.mjs'
+import { afterwards, temporaryFolder } from '../support/folders.mjs'
 import { isAlive, untilGone } from '../support/processes.mjs'
 import { app, testBoth } from '../support/rewake.mjs'
 import { find, rejects, until } from '../support/until.mjs'
@@ -96,7 +96,7 @@ testBoth('an ecosystem file is started, and started again it replaces', async (t
 
 testBoth('the environment of a start is the caller\'s with the app\'s over it', async (t, rewake) => {
   process.env.REWAKE_TEST_CALLER = 'from the caller'
-  t.after(() => delete process.env.REWAKE_TEST_CALLER)
+  afterwards(t, () => delete process.env.REWAKE_TEST_CALLER)
   const [slot] = await rewake.start(app('quiet.cjs'), { env: { PORT: 8080, EMPTY: '' } })
   const seen = Object.fromEntries(
     fs.readFileSync(`/proc/${slot.pid}/environ`, 'utf8').split('\0').filter(Boolean).map(line => line.split(/=(.*)/s).slice(0, 2))

@@ -8,7 +8,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-import { temporaryFolder } from '../support/folders.mjs'
+import { afterwards, temporaryFolder } from '../support/folders.mjs'
 import { untilGone } from '../support/processes.mjs'
 import { within } from '../support/until.mjs'
 
@@ -55,7 +55,7 @@ for (const way of ['as it is', 'without execve']) {
   test(`a signal sent to the script reaches the executable, ${way}`, async t => {
     const { shim } = install(t, "trap 'echo asked; exit 42' TERM; echo $$; while :; do sleep 0.05; done")
     const child = spawn(process.execPath, command(shim, []), { stdio: ['ignore', 'pipe', 'inherit'] })
-    t.after(() => child.kill('SIGKILL'))
+    afterwards(t, () => child.kill('SIGKILL'))
     let said = ''
     const ended = new Promise(resolve => child.on('close', resolve))
     const ready = new Promise(resolve => child.stdout.setEncoding('utf8').on('data', text => resolve((said += text))))

@@ -8,7 +8,18 @@ import { fileURLToPath } from 'node:url'
 import { embed } from '../../npm/rewake/index.mjs'
 import { app, say } from './support.mjs'
 
-const threads = () => fs.readdirSync('/proc/self/task').map(id => fs.readFileSync(`/proc/self/task/${id}/comm`, 'utf8').trim())
+/** How many threads of sessions this process has. */
+function sessions() {
+  const isSession = id => {
+    try {
+      return fs.readFileSync(`/proc/self/task/${id}/comm`, 'utf8') === 'rewake\n'
+    } catch {
+      // Ended since the list was made.
+      return false
+    }
+  }
+  return fs.readdirSync('/proc/self/task').filter(isSession).length
+}
 
 if (isMainThread) {
   const [how, count] = process.argv.slice(2)
@@ -29,9 +40,9 @@ if (isMainThread) {
     await ended
   }
   // The threads of the sessions go away on their own.
-  for (let tries = 0; threads().filter(name => name === 'rewake').length > 1 && tries < 1000; tries++) await sleep(10)
+  for (let tries = 0; sessions() > 1 && tries < 1000; tries++) await sleep(10)
   await own.ping()
-  say({ pids, threads: threads().filter(name => name === 'rewake').length })
+  say({ pids, threads: sessions() })
   await own.close()
 } else {
   const rewake = await embed()

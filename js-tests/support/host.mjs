@@ -6,6 +6,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
+import { afterwards } from './folders.mjs'
 import { within } from './until.mjs'
 
 const hosts = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'hosts')
@@ -20,7 +21,7 @@ export function host(t, name, args = [], env = {}) {
   child.stderr.setEncoding('utf8').on('data', text => (errors += text))
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const ended = new Promise(resolve => child.on('close', (code, signal) => resolve({ code, signal, errors })))
-  t.after(() => child.kill('SIGKILL'))
+  afterwards(t, () => child.kill('SIGKILL'))
   return {
     pid: child.pid,
     /** The next line that it says, as a value. */

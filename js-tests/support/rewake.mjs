@@ -5,7 +5,8 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 import { connect, embed } from '../../npm/rewake/index.mjs'
-import { temporaryFolder } from './folders.mjs'
+import { afterwards, temporaryFolder } from './folders.mjs'
+import { isAlive } from './processes.mjs'
 
 const apps = path.join(path.dirname(fileURLToPath(import.meta.url)), '..', 'apps')
 
@@ -18,13 +19,17 @@ export function app(name) {
 export async function daemon(t) {
   const home = temporaryFolder(t)
   const rewake = await connect({ home })
-  t.after(() => rewake.shutdown())
+  afterwards(t, async () => {
+    if (!isAlive(rewake.daemon.keeperPid)) return
+    // The test may have closed its own.
+    await (await connect({ home })).shutdown()
+  })
   return rewake
 }
 
 async function embedded(t) {
   const rewake = await embed()
-  t.after(() => rewake.close())
+  afterwards(t, () => rewake.close())
   return rewake
 }
 

@@ -183,7 +183,8 @@ pub fn until(what: &str, condition: impl FnMut() -> bool) {
     assert!(wait_for(PATIENCE, condition), "waited in vain for: {what}");
 }
 
-fn wait_for(bound: Duration, mut condition: impl FnMut() -> bool) -> bool {
+/// Waits at most so long; whether the condition held.
+pub fn wait_for(bound: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + bound;
     loop {
         if condition() {

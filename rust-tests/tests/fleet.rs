@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rust_tests::home::{Home, children, descriptors, is_alive, until};
+use rust_tests::home::{Home, PATIENCE, children, descriptors, is_alive, until, wait_for};
 use rust_tests::sim::rng::Rng;
 
 const APPS: usize = 200;
@@ -29,6 +29,7 @@ fn two_hundred_apps_that_crash_at_random_leave_no_zombie_no_orphan_and_no_descri
     home.rewake(["start", &file]).ok();
     home.rewake(["delete", "all"]).ok();
     let (daemon, keeper) = (home.daemon().unwrap(), home.keeper().unwrap());
+    // A client's connection may be closed a moment after its command has ended: this is the most that may stay open.
     let before = (descriptors(daemon), descriptors(keeper));
 
     home.rewake(["start", &file]).ok();
@@ -60,6 +61,11 @@ fn two_hundred_apps_that_crash_at_random_leave_no_zombie_no_orphan_and_no_descri
     assert!(left.is_empty(), "alive after stop: {left:?}");
     until("the keeper has no child but the daemon", || children(keeper).iter().all(|(pid, _)| *pid == daemon));
     home.rewake(["delete", "all"]).ok();
-    until("descriptors are back where they were", || (descriptors(daemon), descriptors(keeper)) == before);
+    let mut now = before;
+    let back = wait_for(PATIENCE, || {
+        now = (descriptors(daemon), descriptors(keeper));
+        now.0 <= before.0 && now.1 <= before.1
+    });
+    assert!(back, "descriptors of daemon and keeper: {before:?} before, {now:?} after");
     assert_eq!(home.daemon(), Some(daemon), "the daemon is the same");
 }

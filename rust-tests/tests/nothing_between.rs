@@ -40,7 +40,9 @@ setInterval(() => {}, 1e6);
 
 fn nodes() -> Vec<String> {
     let more = std::env::var("REWAKE_TEST_NODES").unwrap_or_default();
-    std::iter::once("node".to_owned()).chain(more.split(':').filter(|node| !node.is_empty()).map(str::to_owned)).collect()
+    std::iter::once("node".to_owned())
+        .chain(more.split(':').filter(|node| !node.is_empty()).map(str::to_owned))
+        .collect()
 }
 
 fn strips_types(node: &str) -> bool {

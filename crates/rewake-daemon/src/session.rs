@@ -112,9 +112,14 @@ impl Session {
         match call {
             Call::Request(request) => {
                 let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
-                let (handle, frames) = (self.handle.clone(), self.frames.clone());
+                // Handed over here, not in the task: one client's requests are taken up in the order in which it made them.
+                let answer = match self.handle.submit(request).await {
+                    Ok(answer) => answer,
+                    Err(error) => return self.refuse(id, error).await,
+                };
+                let frames = self.frames.clone();
                 self.requests.spawn_local(async move {
-                    let frame = match handle.request(request).await {
+                    let frame = match answer.await {
                         Ok(reply) => ServerFrame::Reply { id, reply: Box::new(reply) },
                         Err(error) => ServerFrame::Error { id, error },
                     };

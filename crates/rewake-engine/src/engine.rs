@@ -188,6 +188,7 @@ impl Engine {
         let hello = hello.map_err(|_| EngineError::Keeper("it has not said hello in time"))??;
         self.keeper_pid = hello.keeper_pid;
         let listener = hello.listener;
+        self.core.use_runs_from(hello.next_run);
         self.take_back(hello.held);
         Ok(Greeting { keeper_pid: self.keeper_pid, listener })
     }

@@ -30,6 +30,8 @@ pub(crate) struct Hello {
     pub(crate) keeper_pid: u32,
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) held: Vec<HeldRun>,
+    /// Above every number that an earlier daemon used.
+    pub(crate) next_run: u64,
 }
 
 /// A run of an earlier daemon.
@@ -45,7 +47,7 @@ pub(crate) struct HeldRun {
 
 impl Engine {
     pub(crate) async fn hear_hello(&mut self) -> Result<Hello, EngineError> {
-        let mut hello = Hello { keeper_pid: 0, listener: None, held: Vec::new() };
+        let mut hello = Hello { keeper_pid: 0, listener: None, held: Vec::new(), next_run: 0 };
         loop {
             let mut ready = self.link.readable().await.map_err(EngineError::Link)?;
             let (report, fds) = match ready.try_io(|link| link.get_ref().try_recv()) {
@@ -66,7 +68,10 @@ impl Engine {
                     let fds = kinds.into_iter().zip(fds).collect();
                     hello.held.push(HeldRun { run: RunId(run), tag, pid, started_at_ms, fds, exit, tree_gone });
                 }
-                Report::HeldAll => return Ok(hello),
+                Report::HeldAll { next_run } => {
+                    hello.next_run = next_run;
+                    return Ok(hello);
+                }
                 Report::Spawned { .. }
                 | Report::SpawnFailed { .. }
                 | Report::Exited { .. }
@@ -107,7 +112,7 @@ impl Engine {
             }
             Report::Exited { run, exit, tree_gone } => self.exited(RunId(run), exit, tree_gone),
             Report::TreeGone { run } => self.step(Input::Fact(Fact::TreeGone { run: RunId(run) })),
-            Report::Ready { .. } | Report::Held { .. } | Report::HeldAll => {
+            Report::Ready { .. } | Report::Held { .. } | Report::HeldAll { .. } => {
                 tracing::error!("bug: the keeper said hello twice");
             }
         }

@@ -47,6 +47,8 @@ pub(crate) struct Keeper {
     pub(crate) ending: Option<Ending>,
     /// The other end of the link has been told what there is.
     introduced: bool,
+    /// Above every number that was ever ordered: a daemon that has lost count must not give one twice.
+    pub(crate) next_run: u64,
     send_again: Option<Instant>,
     /// Beside `Ready`; the daemon's only, so absent when embedded.
     home: Option<Home>,
@@ -84,7 +86,7 @@ impl Keeper {
 
     fn new(tools: Tools, link: Option<OwnedFd>, home: Option<Home>) -> Self {
         let (runs, outbox) = (Runs::new(), Outbox::default());
-        Self { tools, runs, outbox, link, ending: None, introduced: false, send_again: None, home }
+        Self { tools, runs, outbox, link, ending: None, introduced: false, next_run: 0, send_again: None, home }
     }
 
     /// Runs until the end.
@@ -193,7 +195,7 @@ impl Keeper {
                 self.outbox.push(&held, run.descriptors());
             }
         }
-        self.outbox.push(&Report::HeldAll, Vec::new());
+        self.outbox.push(&Report::HeldAll { next_run: self.next_run }, Vec::new());
     }
 
     /// Waits until something happens or is due.

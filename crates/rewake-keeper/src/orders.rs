@@ -81,6 +81,7 @@ impl Keeper {
     }
 
     fn spawn(&mut self, run: u64, tag: String, plan: Option<&OwnedFd>) {
+        self.next_run = self.next_run.max(run.saturating_add(1));
         let made = if self.runs.contains_key(&run) {
             Err(bad_plan("there is a run of this number"))
         } else {

@@ -1,7 +1,7 @@
 //! The supervisor behind a session: the daemon or an engine of our own, with one face. Never keeps state of its own.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 use rewake_client::Home;
@@ -15,11 +15,14 @@ use crate::options::Open;
 const MAX_BATCH: usize = 512;
 
 /// Where calls go.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Backend {
     Daemon(Daemon),
     Embedded(rewake_engine::Handle),
 }
+
+/// An answer on its way.
+pub(crate) type Pending = Pin<Box<dyn Future<Output = Result<Reply, ErrorReply>>>>;
 
 /// A subscription of either.
 #[derive(Debug)]
@@ -63,14 +66,14 @@ impl Backend {
         }
     }
 
-    /// Asks one question.
+    /// Hands one question over; gives what waits for its answer. Questions are carried out in the order of these calls.
     ///
     /// # Errors
-    /// What the supervisor says against it.
-    pub(crate) async fn request(&self, request: Request) -> Result<Reply, ErrorReply> {
+    /// When the supervisor cannot be reached or has ended.
+    pub(crate) async fn submit(&self, request: Request) -> Result<Pending, ErrorReply> {
         match self {
-            Self::Daemon(daemon) => daemon.request(request).await.map_err(|error| error.to_reply()),
-            Self::Embedded(handle) => handle.request(request).await,
+            Self::Daemon(daemon) => daemon.submit(request).await.map_err(|error| error.to_reply()),
+            Self::Embedded(handle) => Ok(Box::pin(handle.submit(request).await?)),
         }
     }
 

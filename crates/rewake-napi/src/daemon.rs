@@ -9,6 +9,8 @@ use rewake_client::{Client, ClientError, Home, Subscription};
 use rewake_wire::{Reply, Request, Subscribe, Welcome};
 use tokio::sync::Mutex;
 
+use crate::backend::Pending;
+
 /// A connection that renews itself. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Daemon(Rc<Inner>);
@@ -37,17 +39,26 @@ impl Daemon {
         self.0.client.borrow().welcome().clone()
     }
 
-    /// Asks one question.
+    /// Sends one question; gives what waits for its answer. When the connection is lost meanwhile, it is asked again if asking
+    /// twice is the same as asking once, and otherwise fails: it may have been carried out.
     ///
     /// # Errors
-    /// When the daemon refuses; when the connection is lost and the question may have been carried out.
-    pub(crate) async fn request(&self, request: Request) -> Result<Reply, ClientError> {
+    /// When the daemon can be neither reached nor started.
+    pub(crate) async fn submit(&self, request: Request) -> Result<Pending, ClientError> {
         let again = repeatable(&request);
-        let client = self.client().await?;
-        match (client.request(request).await, again) {
-            (Err(ClientError::Lost { .. }), Some(request)) => self.client().await?.request(request).await,
-            (result, Some(_) | None) => result,
-        }
+        let answer = self.client().await?.submit(request).await?;
+        let this = self.clone();
+        Ok(Box::pin(async move {
+            match (answer.await, again) {
+                (Err(ClientError::Lost { .. }), Some(request)) => this.ask(request).await,
+                (result, Some(_) | None) => result,
+            }
+            .map_err(|error| error.to_reply())
+        }))
+    }
+
+    async fn ask(&self, request: Request) -> Result<Reply, ClientError> {
+        self.client().await?.request(request).await
     }
 
     /// Subscribes.

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use rewake_wire::{Reply, Subscribe};
-use tokio::sync::Notify;
+use rewake_wire::{ErrorReply, Subscribe};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::{JoinHandle, spawn_local};
 
-use crate::answer::Answer;
-use crate::backend::Backend;
+use crate::backend::Subscription;
 use crate::mailbox::{Mailbox, Wake};
+use crate::outbox::{Outbox, Outgoing};
 use crate::post::Mail;
 
 /// A running subscription. Dropping it ends it.
@@ -20,13 +20,15 @@ pub(crate) struct Feed {
 }
 
 impl Feed {
-    /// Subscribes and begins to mail; the first mail answers the call.
-    pub(crate) fn begin<W>(backend: Backend, what: Subscribe, id: i64, mailbox: &Arc<Mailbox<W>>) -> Self
+    /// Subscribes and begins to mail.
+    pub(crate) fn begin<W>(outbox: &Outbox<W>, what: Subscribe, id: i64, mailbox: &Arc<Mailbox<W>>) -> Self
     where
         W: Wake + 'static,
     {
+        let (subscribed, subscription) = oneshot::channel();
+        outbox.put(Outgoing::Subscribe(what, subscribed));
         let used = Arc::new(Notify::new());
-        let task = spawn_local(pump(backend, what, id, Arc::clone(mailbox), Arc::clone(&used)));
+        let task = spawn_local(pump(subscription, id, Arc::clone(mailbox), Arc::clone(&used)));
         Self { task, used }
     }
 
@@ -48,13 +50,17 @@ impl Drop for Feed {
     }
 }
 
-async fn pump<W: Wake>(backend: Backend, what: Subscribe, id: i64, mailbox: Arc<Mailbox<W>>, used: Arc<Notify>) {
-    let answer = Answer::new(id, &mailbox);
-    let mut subscription = match backend.subscribe(what).await {
-        Ok(subscription) => subscription,
-        Err(error) => return answer.give(&Mail::Error(error)),
+async fn pump<W: Wake>(
+    subscribed: oneshot::Receiver<Result<Subscription, ErrorReply>>,
+    id: i64,
+    mailbox: Arc<Mailbox<W>>,
+    used: Arc<Notify>,
+) {
+    let mut subscription = match subscribed.await {
+        Ok(Ok(subscription)) => subscription,
+        Ok(Err(error)) => return mailbox.put(id, &Mail::Ended(Some(error))),
+        Err(_) => return mailbox.put(id, &Mail::Ended(None)),
     };
-    answer.give(&Mail::Reply(Reply::Subscribed));
     loop {
         match subscription.batch().await {
             Ok(Some(items)) => mailbox.put(id, &Mail::Items(items)),

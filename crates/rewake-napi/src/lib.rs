@@ -5,6 +5,7 @@ mod session;
 mod thread;
 
 mod feed;
+mod outbox;
 mod resolve;
 
 mod backend;

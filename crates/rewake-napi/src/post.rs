@@ -33,6 +33,8 @@ pub(crate) enum Mail {
     Resolved(Resolved),
     /// The call failed.
     Error(ErrorReply),
+    /// The call was given up because the session ended.
+    Dropped,
     /// Items of a subscription. No more come before `More`.
     Items(Vec<Event>),
     /// A subscription ended by itself.

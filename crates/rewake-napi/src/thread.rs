@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use rewake_wire::{ErrorCode, ErrorReply, Subscribe};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::task::{LocalSet, spawn_local};
 
 use crate::answer::Answer;
 use crate::backend::Backend;
 use crate::feed::Feed;
 use crate::mailbox::{Mailbox, Wake};
 use crate::options::Open;
+use crate::outbox::{Outbox, Outgoing};
 use crate::post::{Mail, Post};
 use crate::resolve;
 
@@ -94,7 +95,7 @@ where
         _ = posted.recv() => return Ok(()),
     };
     mailbox.put(0, &Mail::Opened(backend.welcome()));
-    let mut desk = Desk { backend, mailbox, calls: JoinSet::new(), feeds: HashMap::new() };
+    let mut desk = Desk { outbox: Outbox::new(backend), mailbox, feeds: HashMap::new() };
     loop {
         tokio::select! {
             next = posted.recv() => match next {
@@ -103,10 +104,9 @@ where
             },
             result = end.wait() => {
                 // The engine is gone, so every call on it ends by itself now; what it said last must not be lost.
-                while desk.calls.join_next().await.is_some() {}
+                desk.outbox.finish().await;
                 return result;
             }
-            Some(_) = desk.calls.join_next() => {}
         }
     }
     // With the last handle on it gone, an engine stops its workers and ends.
@@ -116,9 +116,8 @@ where
 
 /// The calls that are being worked on.
 struct Desk<'a, W: Wake> {
-    backend: Backend,
+    outbox: Outbox<W>,
     mailbox: &'a Arc<Mailbox<W>>,
-    calls: JoinSet<()>,
     feeds: HashMap<i64, Feed>,
 }
 
@@ -132,16 +131,10 @@ impl<W: Wake + 'static> Desk<'_, W> {
             }
         };
         match post {
-            Post::Request(request) => {
-                let (backend, answer) = (self.backend.clone(), Answer::new(id, self.mailbox));
-                self.calls.spawn_local(async move {
-                    let mail = backend.request(request).await.map_or_else(Mail::Error, Mail::Reply);
-                    answer.give(&mail);
-                });
-            }
+            Post::Request(request) => self.outbox.put(Outgoing::Request(request, Answer::new(id, self.mailbox))),
             Post::Resolve(what) => {
                 let answer = Answer::new(id, self.mailbox);
-                self.calls.spawn_local(async move {
+                spawn_local(async move {
                     let read = tokio::task::spawn_blocking(move || resolve::resolve(what));
                     if let Ok(result) = read.await {
                         answer.give(&result.map_or_else(Mail::Error, Mail::Resolved));
@@ -161,6 +154,6 @@ impl<W: Wake + 'static> Desk<'_, W> {
     fn subscribe(&mut self, id: i64, what: Subscribe) {
         // Feeds that ended by themselves are forgotten here, where new ones come: there are few.
         self.feeds.retain(|_, feed| !feed.is_over());
-        self.feeds.insert(id, Feed::begin(self.backend.clone(), what, id, self.mailbox));
+        self.feeds.insert(id, Feed::begin(&self.outbox, what, id, self.mailbox));
     }
 }

@@ -47,8 +47,8 @@ pub enum Report {
         exit: Option<Exit>,
         tree_gone: bool,
     },
-    /// No more `Held`.
-    HeldAll,
+    /// No more `Held`. Every run ever ordered from this keeper has a number below `next_run`.
+    HeldAll { next_run: u64 },
     /// The process exists and has become the program. Beside it: the descriptors that `fds` names, in order.
     Spawned { run: u64, pid: u32, fds: Vec<FdKind> },
     /// The process could not be made. Nothing of it is left.

@@ -12,6 +12,7 @@ const { Workers } = require('./workers.cjs')
 class Rewake {
   #session
   #workers
+  #isDown = false
 
   constructor(session, welcome) {
     this.#session = session
@@ -113,13 +114,14 @@ class Rewake {
 
   /** Stops everything, then ends the supervisor: the daemon, or the embedded engine. */
   async shutdown({ signal } = {}) {
-    if (this.#session.isOver) return
+    if (this.#isDown || (this.embedded && this.#session.isOver)) return
     try {
       await this.#request('kill', signal)
     } catch (error) {
       // A second one, or the daemon was ended by somebody else at the same moment.
-      if (error.code !== 'CLOSED' && error.code !== 'SHUTTING_DOWN') throw error
+      if (error.code !== 'SHUTTING_DOWN' && !(this.embedded && error.code === 'CLOSED')) throw error
     }
+    this.#isDown = true
     await this.#session.close()
   }
 

@@ -123,11 +123,11 @@ class Session {
 
   #drain() {
     for (const [id, mail] of JSON.parse(this.#native.take())) {
-      const [kind] = Object.keys(mail)
-      const value = mail[kind]
+      const [kind, value] = typeof mail === 'string' ? [mail] : Object.entries(mail)[0]
       if (kind === 'reply' || kind === 'resolved') this.#settle(id, call => call.resolve(value))
       else if (kind === 'error' && this.#feeds.has(id)) this.#feeds.get(id).end(fromReply(value))
       else if (kind === 'error') this.#settle(id, call => call.reject(fromReply(value)))
+      else if (kind === 'dropped') this.#settle(id, call => call.reject(closed()))
       else if (kind === 'items') this.#feeds.get(id)?.push(value)
       else if (kind === 'ended') this.#feeds.get(id)?.end(value === null ? undefined : fromReply(value))
       else if (kind === 'opened') this.#whenOpen?.resolve(value)

@@ -1,9 +1,9 @@
 //! Which crate may use which. The one table of it; ARCHITECTURE.md says the same in words. Never looks at a file.
 
 /// A crate as the check sees it: its name, and the names of what it uses.
-pub struct Crate<'a> {
-    pub name: &'a str,
-    pub uses: Vec<&'a str>,
+pub(crate) struct Crate<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) uses: Vec<&'a str>,
 }
 
 /// From the bottom to the top. A crate may use those of the lines before its own, and none of its own line.
@@ -29,7 +29,7 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
 ];
 
 /// What is wrong with the arrows of these crates, as sentences. Tests may use what they like of other people's crates.
-pub fn problems(crates: &[Crate<'_>]) -> Vec<String> {
+pub(crate) fn problems(crates: &[Crate<'_>]) -> Vec<String> {
     let mut problems = Vec::new();
     for Crate { name, uses } in crates {
         let Some(line) = line(name) else {

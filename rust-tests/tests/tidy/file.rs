@@ -8,12 +8,24 @@ const MOST_LINES: usize = 500;
 const MAY_BE_UNSAFE: &[&str] = &["rewake-unix", "rewake-napi"];
 /// Crates that know no clock and no system.
 const PURE: &[&str] = &["rewake-core", "rewake-nodeipc", "rewake-wire"];
-/// Modules of the standard library that are a clock or a system.
-const IMPURE: &[&str] = &["fs", "net", "process", "thread", "env", "os", "Instant", "SystemTime"];
+/// Names of the standard library that are a clock or a system. Addresses (`std::net::IpAddr`) are only values.
+const IMPURE: &[&str] = &[
+    "fs",
+    "process",
+    "thread",
+    "env",
+    "os",
+    "Instant",
+    "SystemTime",
+    "TcpListener",
+    "TcpStream",
+    "UdpSocket",
+    "ToSocketAddrs",
+];
 const UNFINISHED: &[&str] = &["todo", "unimplemented", "dbg"];
 
 /// What is wrong with a source file of `package`. `is_shipped`: it is no test and no build script.
-pub fn problems(package: &str, text: &str, is_shipped: bool) -> Vec<String> {
+pub(crate) fn problems(package: &str, text: &str, is_shipped: bool) -> Vec<String> {
     let mut problems = Vec::new();
     if !text.starts_with("//!") && !text.starts_with("#![") {
         problems.push("does not say what it is: its first line must be a `//!`".to_owned());
@@ -39,12 +51,16 @@ pub fn problems(package: &str, text: &str, is_shipped: bool) -> Vec<String> {
 
 /// Names of impure things that are reached from `std::`.
 fn impure(code: &str) -> impl Iterator<Item = &'static str> {
-    IMPURE.iter().copied().filter(|name| {
-        code.split("std::").skip(1).any(|path| {
-            let path = path.split([';', '(', ' ', '\n']).next().unwrap_or_default();
-            path.split(|c: char| !c.is_alphanumeric() && c != '_').any(|part| part == *name)
-        })
-    })
+    let reached: Vec<&str> = code.split("std::").skip(1).map(path).collect();
+    IMPURE.iter().copied().filter(move |name| reached.iter().any(|path| words(path).any(|(part, _)| part == *name)))
+}
+
+/// The path that the text begins with; all of them, where it branches as in `net::{IpAddr, TcpStream}`.
+fn path(text: &str) -> &str {
+    let end = text.find(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').unwrap_or(text.len());
+    let branches = text[end..].starts_with('{');
+    let end = if branches { text.find(';').unwrap_or(text.len()) } else { end };
+    &text[..end]
 }
 
 #[cfg(test)]
@@ -70,6 +86,9 @@ mod tests {
         assert_eq!(one("rewake-unix", "//! It is.\nfn f() { dbg!(1); }\n"), "holds `dbg!`");
         assert_eq!(one("rewake-wire", "//! It is.\nuse std::time::Instant;\n"), "is pure, but uses `std::Instant`");
         assert_eq!(one("rewake-wire", "//! It is.\nfn f() { std::fs::read(x); }\n"), "is pure, but uses `std::fs`");
+        let branches = "//! It is.\nuse std::{cmp, net::{IpAddr, TcpStream}};\nlet x = fs;\n";
+        assert_eq!(one("rewake-wire", branches), "is pure, but uses `std::TcpStream`");
+        assert_eq!(one("rewake-wire", "//! It is.\nuse std::net::{IpAddr, Ipv4Addr};\n"), "");
         let long = format!("//! It is.\n{}", "fn f() {}\n".repeat(500));
         assert_eq!(one("rewake-unix", &long), "has 501 lines without tests, more than 500");
         let tested = format!("//! It is.\n#[cfg(test)]\nmod tests {{\n{}}}\n", "fn f() {}\n".repeat(500));

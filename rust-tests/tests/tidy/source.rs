@@ -1,7 +1,7 @@
 //! A Rust source as the checks see it: its code, without comments and without what stands in quotes. Never parses.
 
 /// The code of a source. What is left out is replaced by blanks; lines stay where they are.
-pub fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     let mut code = String::with_capacity(text.len());
     let mut at = 0;
@@ -20,13 +20,13 @@ pub fn code(text: &str) -> String {
 }
 
 /// The code without the unit tests, which stand last in a file.
-pub fn without_tests(code: &str) -> &str {
+pub(crate) fn without_tests(code: &str) -> &str {
     let Some(start) = code.find("#[cfg(test)]\nmod tests {") else { return code };
     &code[..start]
 }
 
 /// The words of the code, each with the character behind it.
-pub fn words(code: &str) -> impl Iterator<Item = (&str, Option<char>)> {
+pub(crate) fn words(code: &str) -> impl Iterator<Item = (&str, Option<char>)> {
     let mut rest = code;
     std::iter::from_fn(move || {
         let start = rest.find(is_word)?;

@@ -57,7 +57,7 @@ fn clients_can_connect_at_once() {
     let accepted = socket::accept(listener.as_fd()).unwrap();
     fd::write(accepted.as_fd(), b"served\n").unwrap();
     assert_eq!(read_line(&Some(client)), "served");
-    assert_eq!(daemon.keeping.report(), Report::HeldAll);
+    assert_eq!(daemon.keeping.report(), Report::HeldAll { next_run: 0 });
     let stat = rewake_unix::proc::stat(home.keeper_pid).unwrap();
     assert_eq!(stat.session, home.keeper_pid);
     assert_ne!(stat.parent, std::process::id(), "it is no child of its starter");
@@ -135,7 +135,7 @@ fn a_new_daemon_gets_what_the_dead_one_had() {
     assert_eq!(read_all(&ended.stdout), "last words\n");
     let (run, _, exit, tree_gone, _) = held(second.keeping.next());
     assert_eq!((run, exit, tree_gone), (5, Some(Exit::Code(0)), false));
-    assert_eq!(second.keeping.report(), Report::HeldAll);
+    assert_eq!(second.keeping.report(), Report::HeldAll { next_run: 6 });
 
     second.keeping.order(&Order::Release { run: 4 });
     second.keeping.signal(5, 9, true);
@@ -145,7 +145,7 @@ fn a_new_daemon_gets_what_the_dead_one_had() {
     assert!(matches!(third.keeping.report(), Report::Ready { .. }));
     let runs: Vec<u64> = (0..2).map(|_| held(third.keeping.next()).0).collect();
     assert_eq!(runs, [3, 5]);
-    assert_eq!(third.keeping.report(), Report::HeldAll);
+    assert_eq!(third.keeping.report(), Report::HeldAll { next_run: 6 });
     assert!(setup::is_alive(three.pid));
     end(&home, third);
     assert!(!setup::is_alive(three.pid));

@@ -48,7 +48,7 @@ impl Keeping {
         let (ready, fds) = keeping.next();
         assert!(matches!(ready, Report::Ready { embedded: true, .. }), "{ready:?}");
         assert!(fds.is_empty());
-        assert_eq!(keeping.next().0, Report::HeldAll);
+        assert_eq!(keeping.next().0, Report::HeldAll { next_run: 0 });
         keeping
     }
 
@@ -187,7 +187,7 @@ impl Home {
         let (ready, fds) = daemon.keeping.next();
         assert_eq!(ready, Report::Ready { protocol: 1, keeper_pid: self.keeper_pid, embedded: false });
         assert_eq!(fds.len(), 1);
-        assert_eq!(daemon.keeping.report(), Report::HeldAll);
+        assert_eq!(daemon.keeping.report(), Report::HeldAll { next_run: 0 });
         daemon
     }
 

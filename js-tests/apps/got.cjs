@@ -1,0 +1,2 @@
+process.on('message', got => process.send({ got }))
+process.send('ready')
