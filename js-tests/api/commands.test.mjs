@@ -18,9 +18,11 @@ testBoth('a script is started, listed, stopped, started again and deleted', asyn
   assert.equal(slot.app.script, app('quiet.cjs'))
   assert.equal(slot.app.execMode, 'fork')
 
-  const [listed] = await rewake.list()
+  const [listed] = await until('the process to have memory', async () => {
+    const slots = await rewake.list()
+    return slots[0].memory > 1 << 20 && slots
+  })
   assert.equal(listed.pid, slot.pid)
-  assert.ok(listed.memory > 1 << 20, `${listed.memory}`)
 
   const [stopped] = await rewake.stop('quiet')
   assert.equal(stopped.status, 'stopped')
@@ -130,9 +132,6 @@ testBoth('refusals have codes, and change nothing else', async (t, rewake) => {
   await rejects(rewake.start('./no-such-file.js'), 'BAD_CONFIG')
   const typo = await rejects(rewake.start({ script: app('quiet.cjs'), kill_timout: 1 }), 'BAD_CONFIG')
   assert.match(typo.hint, /kill_timeout/)
-  await rejects(rewake.start({ script: app('quiet.cjs'), cwd: '/no/such/folder' }).then(() => rewake.list().then(([slot]) => {
-    throw Object.assign(new Error('started'), { slot })
-  })), 'BAD_CONFIG').catch(() => {})
   await rejects(rewake.start(), 'BAD_REQUEST')
   await rejects(rewake.stop(), 'BAD_REQUEST')
   await rejects(rewake.stop(-1), 'BAD_REQUEST')

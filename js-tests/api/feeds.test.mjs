@@ -1,8 +1,10 @@
 // Events, messages and logs as async iterators.
 
 import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+import { afterwards } from '../support/folders.mjs'
 import { app, testBoth } from '../support/rewake.mjs'
 import { find, rejects, within } from '../support/until.mjs'
 
@@ -71,6 +73,20 @@ testBoth('an aborted signal ends what waits, with its reason', async (t, rewake)
   await rejects(rewake.events({ signal: abort.signal }).next(), 'ABORTED')
   // The session goes on.
   await rewake.ping()
+})
+
+testBoth('many calls may share one signal without a warning, and leave no listener on it', async (t, rewake) => {
+  const warnings = []
+  const warn = warning => warnings.push(warning.message)
+  process.on('warning', warn)
+  afterwards(t, () => process.off('warning', warn))
+  const { signal } = new AbortController()
+  await Promise.all(Array.from({ length: 50 }, () => rewake.list({ signal })))
+  const feeds = Array.from({ length: 20 }, () => rewake.events({ signal }))
+  await Promise.all(feeds.map(feed => feed.return()))
+  await rewake.ping()
+  assert.deepEqual(warnings, [])
+  assert.equal(getEventListeners(signal, 'abort').length, 0)
 })
 
 testBoth('several readers of one feed share it, and all end with it', async (t, rewake) => {

@@ -88,6 +88,13 @@ test('a reader that waits keeps a connected program alive until it has read', { 
   assert.equal((await program.ended()).code, 0)
 })
 
+test('connections that nobody refers to any more are closed', { timeout: 60_000 }, async t => {
+  const { home } = await daemon(t)
+  const program = host(t, 'collected.mjs', [home])
+  assert.equal(await program.says(), 0)
+  assert.equal((await program.ended()).code, 0)
+})
+
 for (const how of ['terminate', 'close', 'exit', 'throw']) {
   test(`worker threads that embed and end by ${how} leave neither worker nor thread`, { timeout: 120_000 }, async t => {
     const program = host(t, 'threads.mjs', [how, '4'])

@@ -1,25 +1,11 @@
 // Worker threads that embed, and end as they are told. Usage: threads.mjs <terminate | close | exit | throw> <threads>
 
-import fs from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { fileURLToPath } from 'node:url'
 
 import { embed } from '../../npm/rewake/index.mjs'
-import { app, say } from './support.mjs'
-
-/** How many threads of sessions this process has. */
-function sessions() {
-  const isSession = id => {
-    try {
-      return fs.readFileSync(`/proc/self/task/${id}/comm`, 'utf8') === 'rewake\n'
-    } catch {
-      // Ended since the list was made.
-      return false
-    }
-  }
-  return fs.readdirSync('/proc/self/task').filter(isSession).length
-}
+import { app, say, sessions } from './support.mjs'
 
 if (isMainThread) {
   const [how, count] = process.argv.slice(2)

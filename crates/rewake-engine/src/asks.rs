@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::engine::{Ended, Engine};
 use crate::handle::{Ask, Subscription};
-use crate::pending::{Answer, Held, Pending, Then, has_reason};
+use crate::pending::{Answer, Held, Pending, Then, has_reason, tell};
 use crate::verbs;
 use crate::words;
 
@@ -131,9 +131,4 @@ impl Engine {
             .map(|failure| words::failure(failure, &name, id.0, reason.filter(|_| has_reason(failure))));
         SlotResult { id: id.0, name, error, info }
     }
-}
-
-/// Answers; a client that has gone needs none.
-pub(crate) fn tell(answer: Answer, reply: Result<Reply, ErrorReply>) {
-    let _ = answer.send(reply);
 }

@@ -72,3 +72,8 @@ pub(crate) struct Held {
 pub(crate) fn has_reason(failure: Failure) -> bool {
     matches!(failure, Failure::SpawnFailed)
 }
+
+/// Answers; a client that has gone needs none.
+pub(crate) fn tell(answer: Answer, reply: Result<Reply, ErrorReply>) {
+    let _ = answer.send(reply);
+}

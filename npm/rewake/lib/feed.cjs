@@ -3,6 +3,7 @@
 // One subscription as an async iterator. Holds at most one batch and asks for the next only when that has been read, so a slow
 // reader costs no memory here. What the supervisor had to leave out meanwhile is counted in `missed`, never hidden.
 
+const { onAbort } = require('./abort.cjs')
 const { aborted } = require('./errors.cjs')
 const { asyncDispose } = require('./symbols.cjs')
 
@@ -11,7 +12,7 @@ class Feed {
   #translate
   #onMissed
   #keepsAlive
-  #stopListening
+  #stopListening = () => {}
   #readers = []
   #items = []
   #at = 0
@@ -27,10 +28,8 @@ class Feed {
     this.#translate = translate
     this.#onMissed = onMissed
     this.#keepsAlive = hold
-    const abort = () => this.#abandon(aborted(signal))
-    this.#stopListening = () => signal?.removeEventListener('abort', abort)
-    if (signal?.aborted) abort()
-    else signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted) this.#abandon(aborted(signal))
+    else this.#stopListening = onAbort(signal, () => this.#abandon(aborted(signal)))
   }
 
   /** Events that were left out so far because the reader was too slow. */

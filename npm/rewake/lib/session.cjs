@@ -3,6 +3,7 @@
 // The JavaScript end of a session: calls become posts, mails settle them. Keeps Node's event loop alive exactly while somebody
 // waits for something, and never knows what a call means.
 
+const { onAbort } = require('./abort.cjs')
 const { aborted, closed, fromReply } = require('./errors.cjs')
 const { Feed } = require('./feed.cjs')
 const { load } = require('./loader.cjs')
@@ -41,13 +42,13 @@ class Session {
 
   #open(signal, resolve, reject) {
     this.hold()
-    const abort = () => {
+    const stopListening = onAbort(signal, () => {
       settle(() => reject(aborted(signal)))
       this.#native.close()
-    }
+    })
     const settle = then => {
       this.#whenOpen = undefined
-      signal?.removeEventListener('abort', abort)
+      stopListening()
       this.release()
       then()
     }
@@ -55,7 +56,6 @@ class Session {
       resolve: welcome => settle(() => resolve({ session: this, welcome })),
       reject: error => settle(() => reject(error))
     }
-    signal?.addEventListener('abort', abort, { once: true })
   }
 
   /**
@@ -67,13 +67,12 @@ class Session {
       if (signal?.aborted) throw aborted(signal)
       const id = ++this.#lastId
       if (this.#over || !this.#native.post(id, JSON.stringify(post))) throw closed()
-      const abort = () => this.#settle(id, call => call.reject(aborted(signal)))
+      const stopListening = onAbort(signal, () => this.#settle(id, call => call.reject(aborted(signal))))
       const done = () => {
-        signal?.removeEventListener('abort', abort)
+        stopListening()
         if (hold) this.release()
       }
       this.#calls.set(id, { resolve, reject, done })
-      signal?.addEventListener('abort', abort, { once: true })
       if (hold) this.hold()
     })
   }

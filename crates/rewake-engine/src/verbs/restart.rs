@@ -4,9 +4,8 @@ use rewake_core::Command;
 use rewake_wire::EnvChange;
 
 use super::start::redefine;
-use crate::asks::tell;
 use crate::engine::Engine;
-use crate::pending::{Answer, Then};
+use crate::pending::{Answer, Then, tell};
 
 pub(crate) fn restart(engine: &mut Engine, target: &str, env: Option<EnvChange>, settle: u64, answer: Answer) {
     let slots = match engine.find(target) {

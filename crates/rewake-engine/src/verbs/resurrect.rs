@@ -8,9 +8,8 @@ use rewake_wire::{ErrorCode, ErrorReply};
 
 use super::save::no_home;
 use super::start::add;
-use crate::asks::tell;
 use crate::engine::Engine;
-use crate::pending::{Answer, Then};
+use crate::pending::{Answer, Then, tell};
 use crate::store::Found;
 
 pub(crate) fn resurrect(engine: &mut Engine, answer: Answer) {

@@ -3,9 +3,8 @@
 use rewake_core::Command;
 use rewake_wire::{ErrorCode, ErrorReply};
 
-use crate::asks::tell;
 use crate::engine::Engine;
-use crate::pending::Answer;
+use crate::pending::{Answer, tell};
 
 pub(crate) fn signal(engine: &mut Engine, target: &str, signal: &str, answer: Answer) {
     match rewake_unix::signal::number(signal) {

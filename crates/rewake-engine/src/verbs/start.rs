@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use rewake_core::{Command, Phase, Slot, SlotId, Wanted};
 use rewake_wire::{AppSpec, ErrorCode, ErrorReply, Stream, WhenKnown};
 
-use crate::asks::tell;
 use crate::clock::epoch_ms;
 use crate::engine::Engine;
 use crate::logs::{file, paths};
-use crate::pending::{Answer, Then};
+use crate::pending::{Answer, Then, tell};
 use crate::sheet::{Sheet, new_slot, policy};
 
 /// More instances than any machine has cores for; a typing error, not a wish.
