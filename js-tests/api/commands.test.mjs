@@ -104,9 +104,12 @@ testBoth('the environment of a start is the caller\'s with the app\'s over it', 
     fs.readFileSync(`/proc/${slot.pid}/environ`, 'utf8').split('\0').filter(Boolean).map(line => line.split(/=(.*)/s).slice(0, 2))
   )
   assert.deepEqual([seen.REWAKE_TEST_CALLER, seen.PORT, seen.EMPTY], ['from the caller', '8080', ''])
-  const [after] = await rewake.restart('quiet', { updateEnv: { PORT: '9090' } })
+  const [after] = await rewake.restart('quiet', { updateEnv: { PORT: 9090 } })
   const env = (await rewake.env('quiet'))[after.id]
   assert.deepEqual([env.PORT, env.REWAKE_TEST_CALLER], ['9090', 'from the caller'])
+  process.env.REWAKE_TEST_CALLER = 'changed'
+  await rewake.restart('quiet', { updateEnv: true })
+  assert.equal((await rewake.env('quiet'))[after.id].REWAKE_TEST_CALLER, 'changed')
 })
 
 testBoth('a signal reaches the process', async (t, rewake) => {

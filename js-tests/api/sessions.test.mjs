@@ -7,7 +7,8 @@ import { test } from 'node:test'
 
 import { connect, embed } from '../../npm/rewake/index.mjs'
 import { afterwards, temporaryFolder } from '../support/folders.mjs'
-import { untilGone } from '../support/processes.mjs'
+import { host } from '../support/host.mjs'
+import { parentOf, untilGone } from '../support/processes.mjs'
 import { app, daemon, testBoth } from '../support/rewake.mjs'
 import { find, rejects, within } from '../support/until.mjs'
 
@@ -106,4 +107,32 @@ test('a killed daemon comes back, and the same object goes on with it', async t 
   const feed = rewake.events()
   await rewake.restart('quiet')
   await find('the restart', feed, ({ event }) => event === 'online')
+})
+
+test('scripts find a Node where PATH has none, and embedded they run on their host\'s', async t => {
+  const rewake = await daemon(t)
+  for (const [where, PATH, own] of [
+    ['embed', '/nonexistent', true],
+    ['embed', process.env.PATH, true],
+    [rewake.home, '/nonexistent', true],
+    [rewake.home, `${path.dirname(process.execPath)}:/bin`, false]
+  ]) {
+    const program = host(t, 'own-node.mjs', [where], { PATH })
+    const { exe, ...said } = await program.says()
+    assert.deepEqual(said, { status: 'online', interpreter: own ? exe : 'node', path: PATH })
+    assert.equal((await program.ended()).code, 0)
+  }
+})
+
+test('an embedded engine whose keeper is killed says so, and leaves no worker', async () => {
+  const rewake = await embed()
+  const messages = rewake.messages()
+  const [slot] = await rewake.start(app('stubborn.cjs'), { waitReady: true, killTimeout: 100 })
+  const { data } = await find('the child', messages, ({ data }) => data?.child)
+  const ended = find('the end', messages, () => false).then(() => undefined, error => error)
+  process.kill(parentOf(slot.pid), 'SIGKILL')
+  assert.equal((await within('the end of the feed', ended)).code, 'UNREACHABLE')
+  await rejects(rewake.list(), 'CLOSED')
+  await untilGone([slot.pid, data.child])
+  await rewake.close()
 })

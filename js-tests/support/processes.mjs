@@ -14,6 +14,12 @@ export function isAlive(pid) {
   }
 }
 
+/** The pid of the process's parent. */
+export function parentOf(pid) {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'latin1')
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+}
+
 /** Waits until none of these runs. */
 export function untilGone(pids) {
   return until(`the end of ${pids}`, () => !pids.some(isAlive))

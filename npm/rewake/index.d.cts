@@ -6,6 +6,7 @@ export function connect(options?: ConnectOptions): Promise<Rewake>
 /**
  * Runs the same engine inside this program: no daemon, no home folder. However the program ends, also by SIGKILL, its workers are
  * stopped gracefully and none is left. While a worker runs the program stays alive, as with a child process; see `unref`.
+ * Scripts run on the Node that this program runs on.
  */
 export function embed(options?: CallOptions): Promise<Rewake>
 
@@ -135,7 +136,7 @@ export type StartOptions = StartAppsOptions & Partial<AppOptions>
 
 export interface RestartOptions extends StartKnownOptions {
   /** `true`: take over this program's environment; an object: set these variables. The rest stays as it was. */
-  updateEnv?: boolean | Readonly<Record<string, string>> | undefined
+  updateEnv?: boolean | Readonly<Record<string, string | number | boolean>> | undefined
 }
 
 export interface EventsOptions extends CallOptions {

@@ -58,14 +58,16 @@ async fn pump<W: Wake>(
 ) {
     let mut subscription = match subscribed.await {
         Ok(Ok(subscription)) => subscription,
-        Ok(Err(error)) => return mailbox.put(id, &Mail::Ended(Some(error))),
-        Err(_) => return mailbox.put(id, &Mail::Ended(None)),
+        Ok(Err(error)) => return mailbox.put(id, &Mail::Ended(error)),
+        // The session is being closed, which ends every feed.
+        Err(_) => return,
     };
     loop {
         match subscription.batch().await {
             Ok(Some(items)) => mailbox.put(id, &Mail::Items(items)),
-            Ok(None) => return mailbox.put(id, &Mail::Ended(None)),
-            Err(error) => return mailbox.put(id, &Mail::Ended(Some(error))),
+            // The engine has ended; the session ends next, and says whether that was in order.
+            Ok(None) => return,
+            Err(error) => return mailbox.put(id, &Mail::Ended(error)),
         }
         used.notified().await;
     }

@@ -6,6 +6,7 @@ mod thread;
 
 mod feed;
 mod outbox;
+mod own_node;
 mod resolve;
 
 mod backend;

@@ -83,8 +83,8 @@ mod tests {
         assert_eq!(mailbox.waker().0.get(), 1);
         assert_eq!(mailbox.take(), r#"[[1,{"reply":"pong"}],[2,{"closed":null}]]"#);
         assert_eq!(mailbox.take(), "[]");
-        mailbox.put(3, &Mail::Ended(None));
+        mailbox.put(3, &Mail::Dropped);
         assert_eq!(mailbox.waker().0.get(), 2);
-        assert_eq!(mailbox.take(), r#"[[3,{"ended":null}]]"#);
+        assert_eq!(mailbox.take(), r#"[[3,"dropped"]]"#);
     }
 }

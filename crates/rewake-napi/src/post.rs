@@ -37,8 +37,8 @@ pub(crate) enum Mail {
     Dropped,
     /// Items of a subscription. No more come before `More`.
     Items(Vec<Event>),
-    /// A subscription ended by itself.
-    Ended(Option<ErrorReply>),
+    /// A subscription failed: it could not begin, or lost its supervisor.
+    Ended(ErrorReply),
     /// The session is over; nothing follows.
     Closed(Option<ErrorReply>),
 }

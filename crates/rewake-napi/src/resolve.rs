@@ -4,10 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use rewake_config::{ConfigErrors, Context, Options, is_ecosystem_file, load_file, load_object, load_script};
+use rewake_config::{ConfigErrors, Context, Loaded, Options, is_ecosystem_file, load_file, load_object, load_script};
 use rewake_wire::{AppSpec, ErrorCode, ErrorReply};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::own_node::OwnNode;
 
 /// The question.
 #[derive(Debug, Deserialize)]
@@ -17,6 +19,7 @@ pub(crate) struct Resolve {
     /// process's may not be read while another thread writes to it.
     cwd: PathBuf,
     env: BTreeMap<String, String>,
+    node: OwnNode,
     #[serde(default)]
     env_name: Option<String>,
     #[serde(default)]
@@ -50,7 +53,8 @@ pub(crate) struct Resolved {
 /// # Errors
 /// `BAD_CONFIG` with every problem that there is.
 pub(crate) fn resolve(question: Resolve) -> Result<Resolved, ErrorReply> {
-    let Resolve { what, cwd, env, env_name, only, overrides } = question;
+    let Resolve { what, cwd, mut env, node, env_name, only, overrides } = question;
+    let offer = node.offer(&mut env);
     let user_home = env.get("HOME").filter(|home| home.starts_with('/')).map(PathBuf::from);
     let context = Context { cwd, env, user_home };
     let options = Options { env_name, only, overrides, ..Options::default() };
@@ -59,8 +63,13 @@ pub(crate) fn resolve(question: Resolve) -> Result<Resolved, ErrorReply> {
         What::Path(script) => (load_script(&script, &[], &context, &options), false),
         What::Value(value) => (load_object(value, &context, &options), true),
     };
-    let loaded = loaded.map_err(|errors| bad_config(&errors))?;
-    Ok(Resolved { apps: loaded.apps, warnings: loaded.warnings, described })
+    let Loaded { mut apps, warnings } = loaded.map_err(|errors| bad_config(&errors))?;
+    if let Some(offer) = offer {
+        for app in &mut apps {
+            offer.take_back(app);
+        }
+    }
+    Ok(Resolved { apps, warnings, described })
 }
 
 /// One problem keeps its hint apart; several tell theirs beside each.
@@ -82,13 +91,16 @@ mod tests {
     use super::*;
 
     fn question(what: &str) -> Resolve {
-        serde_json::from_str(&format!(r#"{{"what":{what},"cwd":"/","env":{{"PATH":"/usr/bin:/bin"}}}}"#)).unwrap()
+        let node = r#"{"exe":"/opt/node/bin/node","first":true}"#;
+        let text = format!(r#"{{"what":{what},"cwd":"/","env":{{"PATH":"/usr/bin:/bin"}},"node":{node}}}"#);
+        serde_json::from_str(&text).unwrap()
     }
 
     #[test]
     fn a_program_an_object_and_a_wrong_key_are_told_apart() {
         let script = resolve(question(r#"{"path":"sleep"}"#)).unwrap();
         assert_eq!((script.apps.len(), script.described), (1, false));
+        assert_eq!(script.apps[0].launch.env["PATH"], "/usr/bin:/bin");
         let object = resolve(question(r#"{"value":[{"script":"sleep","name":"a"}]}"#)).unwrap();
         assert_eq!((object.apps[0].name.as_str(), object.described), ("a", true));
         let wrong = resolve(question(r#"{"value":{"script":"sleep","kill_timout":1}}"#)).unwrap_err();

@@ -32,7 +32,7 @@ class Rewake {
         if (error.code !== 'NOT_FOUND' || typeof what === 'number') throw error
       }
     }
-    const { apps, warnings, described } = await this.#session.call(resolvePost(what, wishes), { signal })
+    const { apps, warnings, described } = await this.#session.call(resolvePost(what, wishes, this.embedded), { signal })
     warn(warnings)
     const when_known = whenKnown ?? (described ? 'replace' : 'refuse')
     return this.#command({ start: { apps, when_known, settle_ms: settleMs } }, signal)
@@ -183,9 +183,15 @@ function some(which) {
   return which === undefined ? null : target(which)
 }
 
+// What describes this process alone.
+const OWN_VARIABLES = new Set(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'NODE_UNIQUE_ID', 'REWAKE_HOME'])
+
 function envChange(updateEnv) {
   if (updateEnv === false) return null
-  return { set: updateEnv === true ? { ...process.env } : updateEnv }
+  const entries = updateEnv === true
+    ? Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.has(name))
+    : Object.entries(updateEnv).map(([name, value]) => [name, String(value)])
+  return { set: Object.fromEntries(entries) }
 }
 
 function warn(warnings) {

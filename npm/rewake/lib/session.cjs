@@ -128,7 +128,7 @@ class Session {
       else if (kind === 'error') this.#settle(id, call => call.reject(fromReply(value)))
       else if (kind === 'dropped') this.#settle(id, call => call.reject(closed()))
       else if (kind === 'items') this.#feeds.get(id)?.push(value)
-      else if (kind === 'ended') this.#feeds.get(id)?.end(value === null ? undefined : fromReply(value))
+      else if (kind === 'ended') this.#feeds.get(id)?.end(fromReply(value))
       else if (kind === 'opened') this.#whenOpen?.resolve(value)
       else if (kind === 'closed') this.#end(value === null ? undefined : fromReply(value))
     }

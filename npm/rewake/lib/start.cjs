@@ -21,13 +21,14 @@ function isKnownName(what, app) {
 }
 
 /** The question that makes app descriptions of what the user gave. */
-function resolvePost(what, { envName, only, app }) {
+function resolvePost(what, { envName, only, app }, embedded) {
   return {
     resolve: {
       what: whatOf(what),
       cwd: process.cwd(),
       // JavaScript's view: a worker thread has its own, and nobody changes it while it is read.
       env: { ...process.env },
+      node: { exe: process.execPath, first: embedded },
       env_name: envName ?? null,
       only: only ?? [],
       overrides: app
