@@ -271,7 +271,7 @@ mod tests {
         let mut walked = descendants(shell.id()).unwrap();
         let mut scanned = descendants_by_scan(shell.id()).unwrap();
         for stat in &walked {
-            nix::sys::signal::kill(nix::unistd::Pid::from_raw(stat.pid as i32), nix::sys::signal::SIGKILL).unwrap();
+            nix::sys::signal::kill(Pid::from_raw(stat.pid as i32), nix::sys::signal::SIGKILL).unwrap();
         }
         shell.kill().unwrap();
         shell.wait().unwrap();
