@@ -6,6 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 
 import { modulesAreStale } from './support/modules.mjs'
+import { otherNodes } from './support/nodes.mjs'
 import { root } from './support/paths.mjs'
 import { run } from './support/run.mjs'
 
@@ -85,6 +86,8 @@ const files = testFiles(path.join(root, 'js-tests'))
 const isTypes = file => path.basename(file) === 'types.test.mjs'
 
 if (modulesAreStale(root)) await step('install', 'npm', ['ci', '--no-audit', '--no-fund'])
+const nodes = otherNodes()
+env.REWAKE_TEST_NODES = nodes.join(':')
 await step('format', 'cargo', ['fmt', '--all', '--', '--check'])
 await step('lints', 'cargo', ['clippy', '--workspace', '--all-targets', '--', '-D', 'warnings'])
 if (await haveNextest()) await step('Rust tests', 'cargo', ['nextest', 'run', '--workspace'])
@@ -93,4 +96,10 @@ await step('Rust examples in docs', 'cargo', ['test', '--workspace', '--doc'])
 await step('build', process.execPath, ['npm/scripts/build.mjs'])
 await step('types', process.execPath, ['--test', ...reporter, ...files.filter(isTypes)])
 await step('JavaScript tests', process.execPath, ['--test', ...reporter, ...files.filter(file => !isTypes(file))])
+// The addon and what it promises, on every other Node.
+const api = files.filter(file => path.dirname(file) === path.join('js-tests', 'api'))
+for (const node of nodes) {
+  const { stdout } = spawnSync(node, ['--version'], { encoding: 'utf8' })
+  await step(`API on ${stdout.trim()}`, node, ['--test', '--test-reporter=spec', ...api])
+}
 finish(0)

@@ -121,7 +121,7 @@ fn an_app_that_sends_garbage_on_its_channel_harms_nobody() {
     let home = Home::new();
     home.write(
         "garbage.js",
-        "const fs = require('fs'); fs.writeSync(3, 'no json\\n{\"cmd\":\"NODE_HANDLE\"}\\n\\0\\xff\\n'.repeat(5000));
+        "const fs = require('fs'); fs.writeSync(3, 'no json\\n{\"cmd\":\"NODE_FOO\"}\\n\\0\\xff\\n'.repeat(5000));
          process.on('message', (m) => console.log('got ' + m)); console.log('alive');",
     );
     home.write("closes.js", "process.disconnect(); setInterval(() => {}, 1e6); console.log('closed');");
