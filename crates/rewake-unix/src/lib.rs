@@ -8,6 +8,7 @@ pub mod fdpass;
 pub mod file;
 pub mod home;
 pub mod limits;
+pub mod listen;
 pub mod lock;
 pub mod memfd;
 pub mod pidfd;

@@ -94,13 +94,13 @@ fn remove_stale(path: &Path) -> io::Result<()> {
 }
 
 /// A path in the 107 bytes that an address holds. A longer one goes through a descriptor of its folder, which must stay open meanwhile.
-struct Short {
+pub(crate) struct Short {
     path: PathBuf,
     _folder: Option<File>,
 }
 
 impl Short {
-    fn new(path: &Path) -> io::Result<Self> {
+    pub(crate) fn new(path: &Path) -> io::Result<Self> {
         if path.as_os_str().len() <= 107 {
             return Ok(Self { path: path.to_path_buf(), _folder: None });
         }
@@ -111,7 +111,7 @@ impl Short {
         Ok(Self { path, _folder: Some(folder) })
     }
 
-    fn address(&self) -> io::Result<UnixAddr> {
+    pub(crate) fn address(&self) -> io::Result<UnixAddr> {
         Ok(UnixAddr::new(&self.path)?)
     }
 }

@@ -1,0 +1,19 @@
+//! Listening sockets of every kind, to be handed to other programs. Never accepts by itself and never closes for others:
+//! all are close-on-exec and non-blocking, and errors carry the plain error number.
+
+pub mod group;
+
+mod address;
+mod owner;
+mod queue;
+mod steer;
+mod tcp;
+mod udp;
+mod unix;
+
+pub use address::{is_listening, local_address, local_port};
+pub use owner::owner_of_port;
+pub use queue::{Queue, accept_nonblocking, queue};
+pub use tcp::tcp;
+pub use udp::udp;
+pub use unix::{FileId, Unix, file_id, remove, unix};
