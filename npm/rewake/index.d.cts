@@ -55,6 +55,13 @@ export interface Rewake {
   stop(target: Target, options?: CallOptions): Promise<Slot[]>
   /** Stops and starts again; starts what was stopped. */
   restart(target: Target, options?: RestartOptions): Promise<Slot[]>
+  /**
+   * New processes in place of the present ones, one after the other. In cluster mode without a gap: no request is lost, and a new process that
+   * exits or is not ready in time replaces nothing (`RELOAD_FAILED`). In fork mode as `restart`.
+   */
+  reload(target: Target, options?: ReloadOptions): Promise<Slot[]>
+  /** Changes the number of an app's slots: to `4`, or by `'+2'` or `'-1'`. Resolves with all slots of the app. */
+  scale(target: Target, instances: number | `+${number}` | `-${number}`, options?: CallOptions): Promise<Slot[]>
   /** Stops and forgets. */
   delete(target: Target, options?: CallOptions): Promise<void>
   /** Sets the counters of restarts to zero. */
@@ -137,6 +144,13 @@ export type StartOptions = StartAppsOptions & Partial<AppOptions>
 export interface RestartOptions extends StartKnownOptions {
   /** `true`: take over this program's environment; an object: set these variables. The rest stays as it was. */
   updateEnv?: boolean | Readonly<Record<string, string | number | boolean>> | undefined
+}
+
+export interface ReloadOptions extends CallOptions {
+  /** As for `restart`. */
+  updateEnv?: boolean | Readonly<Record<string, string | number | boolean>> | undefined
+  /** Slots at a time; 1 if not given. */
+  parallel?: number | undefined
 }
 
 export interface EventsOptions extends CallOptions {
@@ -249,6 +263,8 @@ export interface ProcessEvent {
     | 'exit'
     | 'stop'
     | 'restart'
+    | 'reload'
+    | 'reload failed'
     | 'delete'
     | 'restart overlimit'
     | 'spawn failed'
@@ -297,6 +313,8 @@ export type ErrorCode =
   | 'SPAWN_FAILED'
   | 'EXITED_EARLY'
   | 'SUPERSEDED'
+  | 'RELOAD_FAILED'
+  | 'NOT_RELOADED'
   | 'CANNOT_BE_KILLED'
   | 'SHUTTING_DOWN'
   | 'NOTHING_SAVED'
@@ -413,6 +431,14 @@ interface Keys {
   /** Online only when the process has said `process.send('ready')`. */
   wait_ready?: boolean | undefined
   listen_timeout?: Time | undefined
+  /** What a reload does with a process that is not ready within `listen_timeout`. Default `fail`: the old one stays. */
+  listen_timeout_action?: 'fail' | 'accept' | undefined
+  /** How long a new process must live after it was ready before a reload touches the old one. */
+  reload_soak?: Time | undefined
+  /** Cluster mode: false leaves out the helper that makes closing a server polite to its clients. */
+  drain?: boolean | undefined
+  /** How long a process that was replaced may take to serve what it has. Default 10 s. */
+  drain_timeout?: Time | undefined
   max_memory_restart?: number | string | undefined
   cron_restart?: string | number | undefined
   cron?: string | number | undefined

@@ -212,3 +212,12 @@ pub fn executable() -> PathBuf {
     }
     beside
 }
+
+/// The Nodes to test with: that of the PATH, and those of `REWAKE_TEST_NODES` (colon separated).
+#[must_use]
+pub fn nodes() -> Vec<String> {
+    let more = std::env::var("REWAKE_TEST_NODES").unwrap_or_default();
+    std::iter::once("node".to_owned())
+        .chain(more.split(':').filter(|node| !node.is_empty()).map(str::to_owned))
+        .collect()
+}

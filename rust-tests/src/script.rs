@@ -1,8 +1,8 @@
 //! A core driven by hand, with its orders as short lines, so that a test reads like the story it tells.
 
 use rewake_core::{
-    CallId, Command, Core, Effect, ExitStatus, Fact, Failure, Input, NewSlot, Phase, Policy, RunId, Slot, SlotId,
-    SlotOutcome, Time,
+    CallId, Change, Command, Core, Effect, ExitStatus, Fact, Failure, Input, NewSlot, Phase, Policy, ReloadFailure,
+    RunId, Slot, SlotId, SlotOutcome, Time,
 };
 
 /// A core, its clock, and the orders that nobody has looked at yet. Calls are numbered from 0 by the commands.
@@ -102,6 +102,15 @@ impl Script {
         self.command(Command::Restart { slots: vec![SlotId(id)], settle: 0 });
     }
 
+    /// One slot after the other.
+    pub fn reload(&mut self, ids: &[u32]) {
+        self.reload_by(1, ids);
+    }
+
+    pub fn reload_by(&mut self, parallel: usize, ids: &[u32]) {
+        self.command(Command::Reload { slots: ids.iter().copied().map(SlotId).collect(), parallel });
+    }
+
     pub fn delete(&mut self, id: u32) {
         self.command(Command::Delete { slots: vec![SlotId(id)] });
     }
@@ -134,6 +143,14 @@ impl Script {
         self.fact(Fact::Ready { run: RunId(run) });
     }
 
+    pub fn listening(&mut self, run: u64) {
+        self.fact(Fact::Listening { run: RunId(run) });
+    }
+
+    pub fn drained(&mut self, run: u64) {
+        self.fact(Fact::Drained { run: RunId(run) });
+    }
+
     /// The process ends with this code and leaves nothing behind.
     pub fn exited(&mut self, run: u64, code: i32) {
         self.fact(Fact::Exited { run: RunId(run), status: ExitStatus::Code(code), tree_gone: true });
@@ -148,9 +165,20 @@ impl Script {
         self.fact(Fact::TreeGone { run: RunId(run) });
     }
 
-    /// The orders and answers since the last look, in order, without news.
+    /// The numbers of a slot's runs: its own, then the one beside it.
+    #[must_use]
+    pub fn runs(&self, id: u32) -> Vec<u64> {
+        self.slot(id).runs().map(|run| run.0).collect()
+    }
+
+    /// Everything since the last look, in order.
+    pub fn everything(&mut self) -> Vec<String> {
+        self.effects.drain(..).map(|effect| line(&effect)).collect()
+    }
+
+    /// The orders and answers since the last look, in order, without news and without who is to serve.
     pub fn orders(&mut self) -> Vec<String> {
-        let is_news = |effect: &Effect| matches!(effect, Effect::Changed { .. } | Effect::Save);
+        let is_news = |effect: &Effect| matches!(effect, Effect::Changed { .. } | Effect::Save | Effect::Serve { .. });
         let (news, orders): (Vec<Effect>, Vec<Effect>) = self.effects.drain(..).partition(is_news);
         self.effects = news;
         orders.iter().map(line).collect()
@@ -173,22 +201,26 @@ fn line(effect: &Effect) -> String {
         Effect::Signal { run, signal, tree: false } => format!("signal {signal} to run {run}"),
         Effect::Signal { run, signal, tree: true } => format!("signal {signal} to the tree of run {run}"),
         Effect::SendShutdown { run } => format!("send shutdown to run {run}"),
+        Effect::Serve { slot, run } => format!("run {run} serves {slot}"),
+        Effect::Drain { run } => format!("drain run {run}"),
         Effect::Release { run } => format!("release run {run}"),
         Effect::Reply { call, slots } => {
             let slots: Vec<String> = slots.iter().map(outcome).collect();
             format!("reply {call}: {}", slots.join(", "))
         }
         Effect::Changed { slot, change, .. } => match change {
-            rewake_core::Change::Exit(exit) => format!("{slot} exit {:?} after {}", exit.status, exit.lived),
-            rewake_core::Change::Start
-            | rewake_core::Change::Online
-            | rewake_core::Change::ReadyTimeout
-            | rewake_core::Change::Stop
-            | rewake_core::Change::Restart
-            | rewake_core::Change::Delete
-            | rewake_core::Change::RestartOverlimit
-            | rewake_core::Change::SpawnFailed
-            | rewake_core::Change::CannotBeKilled => format!("{slot} {change:?}"),
+            Change::ReloadFailed(why) => format!("{slot} reload failed: {}", reload_failure(*why)),
+            Change::Exit(exit) => format!("{slot} exit {:?} after {}", exit.status, exit.lived),
+            Change::Start
+            | Change::Online
+            | Change::ReadyTimeout
+            | Change::Stop
+            | Change::Restart
+            | Change::Delete
+            | Change::RestartOverlimit
+            | Change::SpawnFailed
+            | Change::CannotBeKilled
+            | Change::Reload => format!("{slot} {change:?}"),
         },
         Effect::Save => "save".into(),
         Effect::Removed { slot } => format!("removed {slot}"),
@@ -201,13 +233,23 @@ fn outcome(outcome: &SlotOutcome) -> String {
     match outcome.result {
         Ok(()) => format!("{slot} ok"),
         Err(Failure::ExitedEarly(exit)) => format!("{slot} exited early with {:?}", exit.status),
+        Err(Failure::ReloadFailed { why }) => format!("{slot} not reloaded: {}", reload_failure(why)),
         Err(
             failure @ (Failure::Unknown
             | Failure::NotRunning
             | Failure::Superseded
             | Failure::SpawnFailed
             | Failure::CannotBeKilled
-            | Failure::ShuttingDown),
+            | Failure::ShuttingDown
+            | Failure::NotReloaded),
         ) => format!("{slot} {failure:?}"),
+    }
+}
+
+fn reload_failure(why: ReloadFailure) -> String {
+    match why {
+        ReloadFailure::Exited(exit) => format!("exited with {:?}", exit.status),
+        ReloadFailure::DiedInSoak(exit) => format!("died in the soak with {:?}", exit.status),
+        ReloadFailure::SpawnFailed | ReloadFailure::NotReady => format!("{why:?}"),
     }
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 
-use rust_tests::home::{Home, until};
+use rust_tests::home::{Home, nodes, until};
 
 // Of a stack only the script's own lines are compared: how Node's ticks and ours interleave below them is no promise of Node's.
 const COMMON_JS: &str = "
@@ -37,13 +37,6 @@ const seen: Record<string, unknown> = { url: import.meta.url, argv: process.argv
 fs.writeFileSync(process.env.SEEN as string, JSON.stringify(seen));
 setInterval(() => {}, 1e6);
 ";
-
-fn nodes() -> Vec<String> {
-    let more = std::env::var("REWAKE_TEST_NODES").unwrap_or_default();
-    std::iter::once("node".to_owned())
-        .chain(more.split(':').filter(|node| !node.is_empty()).map(str::to_owned))
-        .collect()
-}
 
 fn strips_types(node: &str) -> bool {
     let asked = Command::new(node).args(["-p", "process.features.typescript || false"]).output().unwrap();

@@ -119,6 +119,46 @@ fn a_change_that_would_not_survive_is_noticed() {
 }
 
 #[test]
+fn two_runs_left_after_a_reload_that_failed_are_noticed() {
+    caught(Bug::TwoRunsLeft, 50, &[Rule::Missing(Order::Ask)]);
+}
+
+#[test]
+fn a_ready_of_the_old_run_taken_for_the_new_ones_is_noticed() {
+    let rules = [Rule::Unasked(Order::Online), Rule::Unasked(Order::Serve), Rule::Unasked(Order::Drain), Rule::Saved];
+    caught(Bug::OldReadyTaken, 100, &[&rules[..], &[Rule::State, Rule::Missing(Order::Online)]].concat());
+}
+
+#[test]
+fn an_old_run_that_is_told_to_go_before_the_new_one_is_ready_is_noticed() {
+    caught(Bug::OldStoppedTooSoon, 50, &[Rule::NeverUnserved]);
+    let rules = [Rule::Unasked(Order::Online), Rule::Unasked(Order::Ask), Rule::Missing(Order::Ask)];
+    caught(Bug::HangingReplaces, 100, &rules);
+}
+
+#[test]
+fn a_failed_reload_that_goes_on_is_noticed() {
+    let rules = [Rule::Unasked(Order::Spawn), Rule::Unasked(Order::Ask), Rule::OneRunPerSlot, Rule::State];
+    caught(Bug::FailedReloadGoesOn, 50, &rules);
+}
+
+#[test]
+fn a_lost_answer_to_a_reload_is_noticed() {
+    caught(Bug::ReloadReplyLost, 50, &[Rule::ReplyInTime]);
+}
+
+#[test]
+fn a_missed_end_of_draining_is_noticed() {
+    caught(Bug::DrainForgotten, 50, &[Rule::Missing(Order::Ask)]);
+    caught(Bug::DrainDeadlineHidden, 50, &[Rule::DeadlineKnown]);
+}
+
+#[test]
+fn a_draining_run_that_is_to_serve_is_noticed() {
+    caught(Bug::ServedWhileDraining, 50, &[Rule::Unasked(Order::Serve)]);
+}
+
+#[test]
 fn a_busy_loop_is_noticed() {
     caught(Bug::BusyLoop, 50, &[Rule::DeadlineAhead]);
 }

@@ -92,6 +92,7 @@ impl Builder<'_> {
             launch: LaunchSpec {
                 ipc: needs_ipc || draft.ipc.unwrap_or_else(|| command.speaks_ipc()),
                 ipc_advanced: draft.ipc_advanced,
+                drain: draft.drain.unwrap_or(true),
                 script: command.script,
                 interpreter: command.interpreter,
                 interpreter_args: command.interpreter_args,
@@ -313,5 +314,8 @@ fn policy(draft: &Draft) -> PolicySpec {
         kill_timeout_ms: draft.kill_timeout_ms.unwrap_or(default.kill_timeout_ms),
         stop_with,
         treekill: draft.treekill.unwrap_or(default.treekill),
+        drain_timeout_ms: draft.drain_timeout_ms.unwrap_or(default.drain_timeout_ms),
+        reload_soak_ms: draft.reload_soak_ms.unwrap_or(default.reload_soak_ms),
+        accept_unready: draft.accept_unready,
     }
 }

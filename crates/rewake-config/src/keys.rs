@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     Signal(fn(&mut Draft, i32)),
     /// True: `advanced`.
     Serialization(fn(&mut Draft, bool)),
+    /// True: `accept`.
+    ListenTimeoutAction(fn(&mut Draft, bool)),
     /// A feature that this version has not: type-checked, and one warning if the value asks for it.
     Unavailable(&'static [Shape]),
     /// Says more about a feature that this version has not: type-checked, and silent, as the feature's own key warns.
@@ -108,6 +110,8 @@ pub(crate) static KEYS: &[Key] = &[
     key("exp_backoff_restart_delay", &[], Millis(0, |d, v| d.exp_backoff_restart_delay_ms = Some(v))),
     key("wait_ready", &[], Flag(|d, v| d.wait_ready = v)),
     key("listen_timeout", &[], Millis(0, |d, v| d.listen_timeout_ms = Some(v))),
+    key("listen_timeout_action", &[], Kind::ListenTimeoutAction(|d, v| d.accept_unready = v)),
+    key("reload_soak", &[], Millis(0, |d, v| d.reload_soak_ms = Some(v))),
     key("max_memory_restart", &[], Unavailable(&[Shape::Memory])),
     key("cron_restart", &["cron"], Unavailable(&[Shape::Text, Shape::Number])),
     key("watch", &[], Unavailable(&[Shape::Flag, Shape::Words])),
@@ -118,6 +122,8 @@ pub(crate) static KEYS: &[Key] = &[
     key("kill_timeout", &[], Millis(0, |d, v| d.kill_timeout_ms = Some(v))),
     key("kill_signal", &[], Signal(|d, v| d.kill_signal = Some(v))),
     key("shutdown_with_message", &[], Flag(|d, v| d.shutdown_with_message = v)),
+    key("drain", &[], Flag(|d, v| d.drain = Some(v))),
+    key("drain_timeout", &[], Millis(0, |d, v| d.drain_timeout_ms = Some(v))),
     key("treekill", &[], Flag(|d, v| d.treekill = Some(v))),
     // Polling of "is it dead", which we do not do.
     key("kill_retry_time", &[], Ignored),

@@ -241,6 +241,14 @@ pub(crate) fn serialization(node: &Node) -> Read<bool> {
     }
 }
 
+pub(crate) fn listen_timeout_action(node: &Node) -> Read<bool> {
+    match node.as_text() {
+        Some("accept") => Ok(true),
+        Some("fail") => Ok(false),
+        Some(_) | None => expected("`fail` or `accept`", node),
+    }
+}
+
 /// Checks that a value is of one of these types.
 pub(crate) fn shape(node: &Node, shapes: &[Shape]) -> Read<()> {
     let fits = |shape: &Shape| match shape {

@@ -1,6 +1,6 @@
 //! Commands that wait: each gets one reply, when the last of its slots has reached its goal. Never replies twice.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 
 use crate::{CallId, Effect, Failure, SlotId, SlotOutcome};
@@ -9,6 +9,8 @@ use crate::{CallId, Effect, Failure, SlotId, SlotOutcome};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Calls {
     open: BTreeMap<CallId, Open>,
+    /// Those whose slots take turns.
+    turns: BTreeMap<CallId, Turns>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,10 +19,39 @@ struct Open {
     outcomes: Vec<SlotOutcome>,
 }
 
+/// The slots of one reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Turns {
+    waiting: VecDeque<SlotId>,
+    going: usize,
+    parallel: usize,
+}
+
 impl Calls {
     /// Opens a command over so many slots. It is answered by as many `settle`s; with none, at once by `close_if_done`.
     pub(crate) fn open(&mut self, call: CallId, pending: usize) {
         self.open.insert(call, Open { pending, outcomes: Vec::with_capacity(pending) });
+    }
+
+    /// These slots of an open command take turns, at most `parallel` at a time and at least one. From here on a failure ends it.
+    pub(crate) fn take_turns(&mut self, call: CallId, waiting: VecDeque<SlotId>, parallel: usize) {
+        if !waiting.is_empty() {
+            self.turns.insert(call, Turns { waiting, going: 0, parallel: parallel.max(1) });
+        }
+    }
+
+    /// The next slot whose turn it is and that is free. It counts as begun.
+    pub(crate) fn next_turn(&mut self, is_free: impl Fn(SlotId) -> bool) -> Option<(CallId, SlotId)> {
+        let may_begin =
+            |turns: &Turns| turns.going < turns.parallel && turns.waiting.front().is_some_and(|id| is_free(*id));
+        let (call, turns) = self.turns.iter_mut().find(|(_, turns)| may_begin(turns))?;
+        turns.going += 1;
+        turns.waiting.pop_front().map(|slot| (*call, slot))
+    }
+
+    /// Whether a slot waits for its turn.
+    pub(crate) fn is_in_turn(&self, slot: SlotId) -> bool {
+        self.turns.values().any(|turns| turns.waiting.contains(&slot))
     }
 
     /// Notes how one slot went, and replies after the last.
@@ -31,13 +62,36 @@ impl Calls {
         result: Result<(), Failure>,
         effects: &mut Vec<Effect>,
     ) {
-        let Some(open) = self.open.get_mut(&call) else {
-            effects.push(Effect::Never { what: "a slot settled a command that is not open" });
-            return;
-        };
-        open.outcomes.push(SlotOutcome { slot, result });
-        open.pending = open.pending.saturating_sub(1);
+        if let Some(turns) = self.turns.get_mut(&call) {
+            turns.going = turns.going.saturating_sub(1);
+        }
+        self.note(call, slot, result, effects);
+        if result.is_err() {
+            self.break_off(call, effects);
+        }
         self.close_if_done(call, effects);
+    }
+
+    /// The slots of a command that wait for their turn will not get one.
+    pub(crate) fn break_off(&mut self, call: CallId, effects: &mut Vec<Effect>) {
+        let waiting = self.turns.get_mut(&call).map(|turns| core::mem::take(&mut turns.waiting));
+        for slot in waiting.into_iter().flatten() {
+            self.note(call, slot, Err(Failure::NotReloaded), effects);
+        }
+    }
+
+    /// A slot that waits for its turn was claimed by another command, which ends the commands that it waits for.
+    pub(crate) fn fail_waiting(&mut self, slot: SlotId, failure: Failure, effects: &mut Vec<Effect>) {
+        let waits = |(call, turns): (&CallId, &Turns)| turns.waiting.contains(&slot).then_some(*call);
+        let calls: Vec<CallId> = self.turns.iter().filter_map(waits).collect();
+        for call in calls {
+            if let Some(turns) = self.turns.get_mut(&call) {
+                turns.waiting.retain(|waiting| *waiting != slot);
+            }
+            self.note(call, slot, Err(failure), effects);
+            self.break_off(call, effects);
+            self.close_if_done(call, effects);
+        }
     }
 
     /// Replies if nothing is pending.
@@ -45,9 +99,19 @@ impl Calls {
         if self.open.get(&call).is_none_or(|open| open.pending > 0) {
             return;
         }
+        self.turns.remove(&call);
         if let Some(Open { mut outcomes, .. }) = self.open.remove(&call) {
             outcomes.sort_by_key(|outcome| outcome.slot);
             effects.push(Effect::Reply { call, slots: outcomes });
         }
+    }
+
+    fn note(&mut self, call: CallId, slot: SlotId, result: Result<(), Failure>, effects: &mut Vec<Effect>) {
+        let Some(open) = self.open.get_mut(&call) else {
+            effects.push(Effect::Never { what: "a slot settled a command that is not open" });
+            return;
+        };
+        open.outcomes.push(SlotOutcome { slot, result });
+        open.pending = open.pending.saturating_sub(1);
     }
 }

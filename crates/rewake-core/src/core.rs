@@ -7,7 +7,10 @@ use alloc::vec::Vec;
 use crate::calls::Calls;
 use crate::slot::Cause;
 use crate::transitions::Step;
-use crate::{Command, Effect, Fact, Input, Phase, Policy, RunId, Slot, SlotId, Streak, Time, Wanted, commands, facts};
+use crate::{
+    CallId, Command, Effect, Fact, Input, Leaving, Phase, Policy, RunId, Second, Slot, SlotId, Streak, Time, Wanted,
+    commands, facts,
+};
 
 /// All that is decided about. One owner, one `step` at a time: carry its effects out, then step again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,10 +33,15 @@ pub struct NewSlot {
 impl Core {
     /// Takes one input and appends the orders that follow from it. `now` must never go back.
     pub fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        let ticks = input == Input::Tick;
         match input {
             Input::Command(call, command) => commands::run(self, now, call, command, effects),
             Input::Fact(fact) => self.fact(now, fact, effects),
             Input::Tick => self.tick(now, effects),
+        }
+        // What begins in a tick may be due at once (times of 0): the tick after it must not be.
+        while commands::take_turns(self, now, effects) && ticks {
+            self.tick(now, effects);
         }
     }
 
@@ -64,6 +72,8 @@ impl Core {
             policy,
             wanted,
             phase: Phase::Stopped,
+            second: None,
+            oldest_run: RunId(0),
             restarts,
             streak: Streak::default(),
             last_exit: None,
@@ -77,11 +87,27 @@ impl Core {
         self.use_runs_from(run.0.saturating_add(1));
         match self.slots.get_mut(&id) {
             Some(slot) if slot.run().is_none() => {
-                slot.phase = Phase::Online { run, since };
+                slot.phase = Phase::Online { run, since, listened: false };
+                slot.oldest_run = run;
                 true
             }
             Some(_) | None => false,
         }
+    }
+
+    /// Takes over a run that is not its slot's own: one whose reload the earlier daemon had begun or not yet finished. It is told to go.
+    /// Refused (`false`) when the slot is unknown or has such a run already.
+    pub fn retire(&mut self, now: Time, id: SlotId, run: RunId, since: Time, effects: &mut Vec<Effect>) -> bool {
+        self.use_runs_from(run.0.saturating_add(1));
+        if self.slots.get(&id).is_none_or(|slot| slot.second.is_some()) {
+            return false;
+        }
+        self.with_slot(now, id, effects, |slot, step| {
+            let stopping = step.drain(&slot.policy, run, since);
+            slot.second = Some(Second::Leaving(Leaving::Stopping(stopping)));
+            step.fold(slot);
+        });
+        true
     }
 
     /// Numbers below this belong to earlier lives.
@@ -110,7 +136,13 @@ impl Core {
     /// The slot that has this run now.
     #[must_use]
     pub fn slot_of(&self, run: RunId) -> Option<&Slot> {
-        self.slots.values().find(|slot| slot.run() == Some(run))
+        self.slots.values().find(|slot| slot.runs().any(|own| own == run))
+    }
+
+    /// Whether a reload has begun with this slot or is yet to come to it. For those who refuse a second one; the core lets it wait.
+    #[must_use]
+    pub fn is_reloading(&self, id: SlotId) -> bool {
+        self.calls.is_in_turn(id) || self.slots.get(&id).is_some_and(Slot::awaits_reload)
     }
 
     /// The id that the next [`add`](Self::add) will give.
@@ -139,6 +171,12 @@ impl Core {
         self.slots.keys().copied().collect()
     }
 
+    /// The next slot of a reload whose turn it is, if it is free.
+    pub(crate) fn next_turn(&mut self) -> Option<(CallId, SlotId)> {
+        let slots = &self.slots;
+        self.calls.next_turn(|id| slots.get(&id).is_none_or(Slot::may_be_reloaded))
+    }
+
     pub(crate) fn calls(&mut self) -> &mut Calls {
         &mut self.calls
     }
@@ -156,7 +194,7 @@ impl Core {
         let mut step =
             Step { now, closing: self.closing, calls: &mut self.calls, next_run: &mut self.next_run, effects };
         let done = act(slot, &mut step);
-        if slot.wanted == Wanted::Gone && slot.run().is_none() {
+        if slot.wanted == Wanted::Gone && slot.runs().next().is_none() {
             step.forget(slot);
             self.slots.remove(&id);
         }
@@ -200,6 +238,8 @@ impl Fact {
             | Self::Exited { run, .. }
             | Self::TreeGone { run }
             | Self::Ready { run }
+            | Self::Listening { run }
+            | Self::Drained { run }
             | Self::ShutdownUndeliverable { run } => *run,
         }
     }
@@ -212,7 +252,9 @@ impl Command {
             Self::Start { slots, .. }
             | Self::Stop { slots }
             | Self::Restart { slots, .. }
+            | Self::Reload { slots, .. }
             | Self::Delete { slots }
+            | Self::Retire { slots }
             | Self::Reset { slots }
             | Self::Signal { slots, .. } => Some(slots),
             Self::Shutdown => None,

@@ -13,6 +13,10 @@ pub enum Effect {
     Signal { run: RunId, signal: i32, tree: bool },
     /// Send the message `'shutdown'`.
     SendShutdown { run: RunId },
+    /// This run is the slot's own and up: new connections of the slot are for it from here on, and for no other.
+    Serve { slot: SlotId, run: RunId },
+    /// Tell the run to accept nothing any more and to serve what it has; `Drained` may follow.
+    Drain { run: RunId },
     /// Nothing of this run is left: let go of all that belongs to it. The last order about it.
     Release { run: RunId },
     /// Answer a command.
@@ -40,6 +44,10 @@ pub enum Change {
     RestartOverlimit,
     SpawnFailed,
     CannotBeKilled,
+    /// A run was ordered that is to replace the slot's own.
+    Reload,
+    /// The run that was to replace the slot's own does not.
+    ReloadFailed(ReloadFailure),
 }
 
 /// How a command went for one slot.
@@ -66,4 +74,21 @@ pub enum Failure {
     CannotBeKilled,
     /// The supervisor is ending.
     ShuttingDown,
+    /// The new run was no good. The old one is untouched.
+    ReloadFailed { why: ReloadFailure },
+    /// Its turn did not come: the reload ended at another slot.
+    NotReloaded,
+}
+
+/// What was wrong with a run that was to replace another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReloadFailure {
+    /// It could not be made.
+    SpawnFailed,
+    /// It ended before it was ready.
+    Exited(Exit),
+    /// It was not ready within `ready_timeout`.
+    NotReady,
+    /// It was ready, and ended within `reload_soak`.
+    DiedInSoak(Exit),
 }

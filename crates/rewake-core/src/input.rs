@@ -24,8 +24,13 @@ pub enum Command {
     Stop { slots: Vec<SlotId> },
     /// Stop what runs, then start all. Done as `Start`.
     Restart { slots: Vec<SlotId>, settle: u64 },
+    /// New runs in place of the present ones, one slot after the other, `parallel` (at least 1) at a time. Done when the old runs
+    /// are gone. The first failure ends it: slots that were not begun are [`NotReloaded`](crate::Failure::NotReloaded).
+    Reload { slots: Vec<SlotId>, parallel: usize },
     /// Stop and forget. Done when they are gone.
     Delete { slots: Vec<SlotId> },
+    /// As `Delete`, but what can be drained is drained first: for scaling down.
+    Retire { slots: Vec<SlotId> },
     /// Zero the counters.
     Reset { slots: Vec<SlotId> },
     /// Send one signal to each process, not to its tree.
@@ -47,6 +52,10 @@ pub enum Fact {
     TreeGone { run: RunId },
     /// The app said `'ready'`.
     Ready { run: RunId },
+    /// It has begun to listen. Told again it changes nothing.
+    Listening { run: RunId },
+    /// It accepts nothing any more and has served what it had: its channel has ended.
+    Drained { run: RunId },
     /// The `'shutdown'` message could not be delivered.
     ShutdownUndeliverable { run: RunId },
 }

@@ -9,6 +9,8 @@ use crate::ExitStatus;
 const BACKOFF_CEILING: u64 = 15_000;
 /// A run that lived this long was healthy: the back-off begins anew (PM2's `EXP_BACKOFF_RESET_TIMER`).
 const HEALTHY: u64 = 30_000;
+/// How long a draining run has by default, ms: what PM2's graceful reload waited for the end of the channel.
+const DRAIN_TIMEOUT: u64 = 8000;
 /// Delay before a spawn that failed for want of something (descriptors, memory) is tried again, ms; long enough not to spin.
 const SPAWN_RETRY: u64 = 500;
 
@@ -24,8 +26,18 @@ pub struct Policy {
     /// First delay of the exponential back-off; 0: off.
     pub backoff: u64,
     pub wait_ready: bool,
-    /// How long to wait for `'ready'`.
+    /// How long to wait for `'ready'`, or for what its predecessor listened on.
     pub ready_timeout: u64,
+    /// Its runs listen through us and can be told to stop accepting: Node's cluster mode.
+    pub listens: bool,
+    /// `reload` starts the new run beside the old one. Else it is a restart.
+    pub rolling: bool,
+    /// A new run that is not ready in time replaces the old one all the same: PM2's lenient rule.
+    pub accept_unready: bool,
+    /// How long a new run must live after it was ready before the old one is touched.
+    pub reload_soak: u64,
+    /// How long a run that was told to stop accepting may take to serve what it has.
+    pub drain_timeout: u64,
     pub kill_timeout: u64,
     pub stop_with: StopWith,
     /// Stopping reaches the whole process tree.
@@ -110,7 +122,7 @@ impl Policy {
         }
         let delay = match streak.previous_delay {
             0 => self.backoff,
-            previous => (previous.saturating_mul(3) / 2).min(BACKOFF_CEILING.max(self.backoff)),
+            previous => previous.saturating_add(previous / 2).min(BACKOFF_CEILING.max(self.backoff)),
         };
         streak.previous_delay = delay;
         delay
@@ -129,6 +141,11 @@ impl Default for Policy {
             backoff: 0,
             wait_ready: false,
             ready_timeout: 3000,
+            listens: false,
+            rolling: false,
+            accept_unready: false,
+            reload_soak: 0,
+            drain_timeout: DRAIN_TIMEOUT,
             kill_timeout: 1600,
             stop_with: StopWith::Signal(2),
             treekill: true,

@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{CallId, Exit, Policy, RunId, SlotId, Streak, Time};
+use crate::{CallId, Exit, Policy, ReloadFailure, RunId, Second, SlotId, Streak, Time};
 
 /// A slot. Read by anybody, written by the core alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,12 @@ pub struct Slot {
     pub instance: u32,
     pub policy: Policy,
     pub wanted: Wanted,
+    /// What its own run is doing.
     pub phase: Phase,
+    /// A run beside its own: there is none but for a reload.
+    pub second: Option<Second>,
+    /// Runs below this number are on their way out, should the next daemon find some.
+    pub oldest_run: RunId,
     /// PM2's `restart_time`.
     pub restarts: u32,
     pub streak: Streak,
@@ -49,10 +54,13 @@ pub enum Phase {
         run: RunId,
         since: Time,
         ready_by: Time,
+        listened: bool,
     },
     Online {
         run: RunId,
         since: Time,
+        /// It has begun to listen at some time: its successor must, too.
+        listened: bool,
     },
     Stopping(Stopping),
     WaitingRestart {
@@ -82,6 +90,8 @@ pub struct Stopping {
 /// How hard it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopStage {
+    /// It serves what it has and accepts nothing; it is asked to end when it has done so.
+    Draining { until: Time },
     /// Politely; SIGKILL follows.
     Asked { kill_at: Time },
     /// SIGKILL was sent.
@@ -106,10 +116,12 @@ pub enum Goal {
     Down,
     /// Forgotten.
     Gone,
+    /// Replaced, and the old run gone. `failed`: it will not be, and what is left of the new run is on its way out.
+    Reload { failed: Option<ReloadFailure> },
 }
 
 impl Slot {
-    /// The run that exists or is being made, if any.
+    /// Its own run, which exists or is being made, if any. During a reload that is the old one until the new one takes over.
     #[must_use]
     pub fn run(&self) -> Option<RunId> {
         match &self.phase {
@@ -119,7 +131,12 @@ impl Slot {
         }
     }
 
-    /// The run whose process can be signalled or sent to.
+    /// All its runs: its own, and the one beside it.
+    pub fn runs(&self) -> impl Iterator<Item = RunId> {
+        self.run().into_iter().chain(self.second.as_ref().map(Second::run))
+    }
+
+    /// Its own run, whose process can be signalled or sent to.
     #[must_use]
     pub fn live_run(&self) -> Option<RunId> {
         match &self.phase {
@@ -136,20 +153,25 @@ impl Slot {
     /// When this slot next wants a `Tick`.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let phase = match &self.phase {
-            Phase::Stopped | Phase::Errored | Phase::Spawning { .. } | Phase::Online { .. } => None,
-            Phase::Launching { ready_by, .. } => Some(*ready_by),
-            Phase::Stopping(stopping) => match stopping.stage {
-                StopStage::Asked { kill_at } => Some(kill_at),
-                StopStage::Killed { give_up_at } => Some(give_up_at),
-                StopStage::Stuck => None,
-            },
-            Phase::WaitingRestart { until } => Some(*until),
-        };
         let settling = self.waiters.iter().filter_map(|waiter| match waiter.goal {
             Goal::Up { until, .. } => until,
-            Goal::Down | Goal::Gone => None,
+            Goal::Down | Goal::Gone | Goal::Reload { .. } => None,
         });
-        settling.chain(phase).min()
+        settling.chain(self.runs_due()).min()
+    }
+
+    /// When something is due with its runs, or the lack of one.
+    pub(crate) fn runs_due(&self) -> Option<Time> {
+        self.phase_due().into_iter().chain(self.second_due()).min()
+    }
+
+    /// When something is due with its own run, or the lack of one.
+    pub(crate) fn phase_due(&self) -> Option<Time> {
+        match &self.phase {
+            Phase::Stopped | Phase::Errored | Phase::Spawning { .. } | Phase::Online { .. } => None,
+            Phase::Launching { ready_by, .. } => Some(*ready_by),
+            Phase::Stopping(stopping) => stopping.due(),
+            Phase::WaitingRestart { until } => Some(*until),
+        }
     }
 }

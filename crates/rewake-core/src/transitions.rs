@@ -3,16 +3,14 @@
 use alloc::vec::Vec;
 
 use crate::calls::Calls;
-use crate::policy::{StopWith, Verdict};
+use crate::policy::Verdict;
 use crate::slot::{Cause, Waiter};
-use crate::{
-    CallId, Change, Effect, Exit, Failure, Goal, Phase, RunId, Slot, StopStage, Stopping, Streak, Time, Wanted,
-};
+use crate::{CallId, Change, Effect, Exit, Failure, Goal, Phase, RunId, Slot, Streak, Time, Wanted};
 
 /// POSIX numbers; the same on every Linux.
 pub(crate) const SIGINT: i32 = 2;
 pub(crate) const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
+pub(crate) const SIGTERM: i32 = 15;
 
 /// One step's surroundings: everything but the slot itself.
 pub(crate) struct Step<'a> {
@@ -30,17 +28,27 @@ impl Step<'_> {
             self.effects.push(Effect::Never { what: "a slot that has a run was launched" });
             return;
         }
-        let run = RunId(*self.next_run);
-        *self.next_run += 1;
+        let run = self.number();
         slot.phase = Phase::Spawning { run, restart: false, by };
+        if slot.second.is_some() {
+            self.set_oldest(slot, run);
+        }
         self.tell(slot, Some(run), change, by.is_command());
         self.effects.push(Effect::Spawn { slot: slot.id, run });
     }
 
-    /// The run counts as up.
-    pub(crate) fn online(&mut self, slot: &mut Slot, run: RunId, since: Time) {
-        slot.phase = Phase::Online { run, since };
+    /// The next run's number.
+    pub(crate) fn number(&mut self) -> RunId {
+        let run = RunId(*self.next_run);
+        *self.next_run += 1;
+        run
+    }
+
+    /// The run is its slot's own and counts as up.
+    pub(crate) fn online(&mut self, slot: &mut Slot, run: RunId, since: Time, listened: bool) {
+        slot.phase = Phase::Online { run, since, listened };
         self.tell(slot, Some(run), Change::Online, false);
+        self.effects.push(Effect::Serve { slot: slot.id, run });
         for waiter in &mut slot.waiters {
             if let Goal::Up { settle, until } = &mut waiter.goal {
                 *until = Some(self.now + *settle);
@@ -55,21 +63,10 @@ impl Step<'_> {
         self.answer(slot, Ok(()), |goal| matches!(goal, Goal::Up { until: Some(until), .. } if until <= now));
     }
 
-    /// Asks a run to end; SIGKILL follows after `kill_timeout`.
+    /// Asks the slot's own run to end.
     pub(crate) fn ask_to_stop(&mut self, slot: &mut Slot, run: RunId, since: Time) {
-        let stage = StopStage::Asked { kill_at: self.now + slot.policy.kill_timeout };
-        slot.phase = Phase::Stopping(Stopping { run, since, stage, exit: None, crashed: false });
+        slot.phase = Phase::Stopping(self.ask(&slot.policy, run, since));
         self.unsettle(slot);
-        self.effects.push(match slot.policy.stop_with {
-            StopWith::Signal(signal) => Effect::Signal { run, signal, tree: slot.policy.treekill },
-            StopWith::Message => Effect::SendShutdown { run },
-        });
-    }
-
-    /// The process has ended but what it started has not. SIGTERM, since background jobs of a shell ignore SIGINT
-    /// and nobody is left who could pass a request on.
-    pub(crate) fn ask_the_tree(&mut self, run: RunId) {
-        self.effects.push(Effect::Signal { run, signal: SIGTERM, tree: true });
     }
 
     /// Notes how a run ended.
@@ -82,6 +79,9 @@ impl Step<'_> {
     pub(crate) fn ended(&mut self, slot: &mut Slot, run: RunId, crash: Option<Exit>) {
         self.effects.push(Effect::Release { run });
         slot.phase = Phase::Stopped;
+        if self.fold(slot) {
+            return;
+        }
         self.answer(slot, Ok(()), |goal| goal == Goal::Down);
         if self.closing || slot.wanted != Wanted::Up {
             self.tell(slot, Some(run), Change::Stop, crash.is_none());
@@ -101,7 +101,9 @@ impl Step<'_> {
         match verdict {
             Verdict::Rest => {
                 self.want(slot, Wanted::Down);
-                self.tell(slot, None, Change::Stop, false);
+                if !self.fold(slot) {
+                    self.tell(slot, None, Change::Stop, false);
+                }
             }
             Verdict::GiveUp => {
                 slot.phase = Phase::Errored;
@@ -147,14 +149,15 @@ impl Step<'_> {
         }
     }
 
-    /// Fails those who wait for the slot to be up.
+    /// Fails those who wait for the slot to be up, or for its reload to be over.
     pub(crate) fn fail_the_hopeful(&mut self, slot: &mut Slot, failure: Failure) {
         self.answer(slot, Err(failure), |goal| matches!(goal, Goal::Up { .. }));
+        self.reload_over(slot, Err(failure));
     }
 
     /// The slot is about to be dropped: whoever still waits gets an answer.
     pub(crate) fn forget(&mut self, slot: &mut Slot) {
-        self.answer(slot, Err(Failure::Superseded), |goal| matches!(goal, Goal::Up { .. }));
+        self.fail_the_hopeful(slot, Failure::Superseded);
         self.answer(slot, Ok(()), |_| true);
         self.tell(slot, None, Change::Delete, true);
         self.effects.push(Effect::Removed { slot: slot.id });

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use rewake_core::{Command, Input, RunId, SlotId, Wanted};
-use rewake_wire::keeper::Order;
+use rewake_core::{Command, Fact, Input, RunId, SlotId, Wanted};
+use rewake_wire::keeper::{Exit, Order};
 use rewake_wire::store::Table;
 use tokio::sync::oneshot;
 
@@ -27,8 +27,15 @@ impl Engine {
         self.saving.written = table.generation;
         self.core.use_runs_from(table.next_run);
         self.restore(table);
+        let mut by_slot: BTreeMap<SlotId, Vec<HeldRun>> = BTreeMap::new();
         for run in held {
-            self.adopt(run);
+            match run.tag.parse().map(SlotId) {
+                Ok(slot) if self.sheets.contains_key(&slot) => by_slot.entry(slot).or_default().push(run),
+                Ok(_) | Err(_) => self.put_away(run.run, run.exit.is_some() && run.tree_gone),
+            }
+        }
+        for (slot, held) in by_slot {
+            self.adopt(slot, held);
         }
         let lost: Vec<SlotId> = self
             .core
@@ -68,40 +75,93 @@ impl Engine {
             let id = SlotId(stored.id);
             let wanted = if stored.up { Wanted::Up } else { Wanted::Down };
             self.core.restore(id, stored.instance, new_slot(&stored.spec), wanted, stored.restarts);
-            let sheet = sheet_of(self, id, stored.spec, stored.created_at_ms);
+            let mut sheet = sheet_of(self, id, stored.spec, stored.created_at_ms);
+            sheet.oldest_run = RunId(stored.oldest_run);
             self.sheets.insert(id, sheet);
         }
     }
 
-    /// Takes back one run that the keeper holds.
-    fn adopt(&mut self, held: HeldRun) {
-        let slot = held.tag.parse().map(SlotId).ok();
-        let since = self.clock.time_of(held.started_at_ms);
-        let Some(slot) = slot.filter(|slot| self.core.adopt(*slot, held.run, since)) else {
-            return self.put_away(held.run, held.exit.is_some() && held.tree_gone);
-        };
-        if let Some(sheet) = self.sheets.get_mut(&slot) {
-            sheet.started_at_ms = Some(held.started_at_ms);
+    /// Takes back the runs of one slot that the keeper holds, oldest first: more than one while a reload was under way.
+    ///
+    /// The slot's own is the oldest that lives, of those that were not on their way out: a reload whose new run had not taken over
+    /// is given up. The others are told to go.
+    fn adopt(&mut self, slot: SlotId, mut held: Vec<HeldRun>) {
+        let floor = self.sheets.get(&slot).map_or(RunId(0), |sheet| sheet.oldest_run);
+        held.sort_by_key(|held| held.run);
+        let kept = |held: &HeldRun| held.run >= floor;
+        let own =
+            held.iter().position(|held| kept(held) && held.exit.is_none()).or_else(|| held.iter().rposition(kept));
+        if let Some(own) = own {
+            let own = held.remove(own);
+            self.adopt_own(slot, own);
         }
-        self.runs.insert(held.run, Run::ordered(slot, held.started_at_ms));
-        self.take_over(held.run, held.pid, held.fds);
-        if let Some(exit) = held.exit {
-            self.exited(held.run, exit, held.tree_gone);
-        } else if self.core.slot(slot).is_some_and(|slot| slot.wanted != Wanted::Up) {
+        for other in held {
+            self.retire(slot, other);
+        }
+        let unwanted =
+            self.core.slot(slot).is_some_and(|slot| slot.wanted != Wanted::Up && slot.runs().next().is_some());
+        if unwanted {
             // It was being stopped when the daemon died.
             let (nobody, _) = oneshot::channel();
             self.open(vec![Command::Stop { slots: vec![slot] }], &[slot], Then::Answer, nobody);
         }
     }
 
-    /// A run whose slot is no longer on the list.
+    fn adopt_own(&mut self, slot: SlotId, held: HeldRun) {
+        let since = self.clock.time_of(held.started_at_ms);
+        if !self.core.adopt(slot, held.run, since) {
+            return self.put_away(held.run, held.exit.is_some() && held.tree_gone);
+        }
+        if let Some(sheet) = self.sheets.get_mut(&slot) {
+            sheet.started_at_ms = Some(held.started_at_ms);
+        }
+        let run = held.run;
+        let exit = self.take_held(slot, held);
+        if self.worker_adopted(slot, run) {
+            // Whether it listened is not known any more. That its successor must do so errs on the side of keeping it.
+            self.step(Input::Fact(Fact::Listening { run }));
+        }
+        self.feed_exit(run, exit);
+    }
+
+    /// Takes over a run that is to go.
+    fn retire(&mut self, slot: SlotId, held: HeldRun) {
+        let since = self.clock.time_of(held.started_at_ms);
+        let mut effects = Vec::new();
+        if !self.core.retire(self.clock.now(), slot, held.run, since, &mut effects) {
+            return self.put_away(held.run, held.exit.is_some() && held.tree_gone);
+        }
+        let run = held.run;
+        let exit = self.take_held(slot, held);
+        self.worker_adopted(slot, run);
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        self.feed_exit(run, exit);
+    }
+
+    /// Takes a held run's descriptors; its exit, if it has ended.
+    fn take_held(&mut self, slot: SlotId, held: HeldRun) -> Option<(Exit, bool)> {
+        self.runs.insert(held.run, Run::ordered(slot, held.started_at_ms));
+        self.take_over(held.run, held.pid, held.fds);
+        held.exit.map(|exit| (exit, held.tree_gone))
+    }
+
+    fn feed_exit(&mut self, run: RunId, exit: Option<(Exit, bool)>) {
+        if let Some((exit, tree_gone)) = exit {
+            self.exited(run, exit, tree_gone);
+        }
+    }
+
+    /// A run that no slot takes. Its end is answered with its release.
     fn put_away(&mut self, run: RunId, gone: bool) {
         tracing::warn!(run = run.0, "ending a process that belongs to no app on the list");
         self.core.use_runs_from(run.0.saturating_add(1));
-        if !gone {
-            self.order(Order::Signal { run: run.0, signal: SIGKILL, tree: true });
-        }
-        self.order(Order::Release { run: run.0 });
+        self.order(if gone {
+            Order::Release { run: run.0 }
+        } else {
+            Order::Signal { run: run.0, signal: SIGKILL, tree: true }
+        });
     }
 
     /// Asks the core to stop (or stop and forget) everything.

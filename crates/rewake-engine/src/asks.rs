@@ -41,6 +41,8 @@ impl Engine {
             Request::Reset { target } => {
                 self.command_for(&target, answer, |slots| Command::Reset { slots });
             }
+            Request::Reload { target, env, parallel } => verbs::reload(self, &target, env, parallel, answer),
+            Request::Scale { target, to } => verbs::scale(self, &target, to, answer),
             Request::Signal { target, signal } => verbs::signal(self, &target, &signal, answer),
             Request::Send { target, message } => tell(answer, verbs::send(self, &target, &message)),
             Request::List { target } => tell(answer, verbs::list(self, target.as_deref())),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use rewake_core::{Change, Effect, Fact, RunId, SlotId};
 use rewake_unix::fd;
@@ -23,6 +24,7 @@ const ROOM: usize = 7 + 24;
 pub(crate) enum Outgoing {
     Order(Order),
     Spawn { run: RunId, tag: String, plan: Box<Plan> },
+    Keep { name: String, socket: Rc<OwnedFd> },
 }
 
 impl Engine {
@@ -30,8 +32,12 @@ impl Engine {
         match effect {
             Effect::Spawn { slot, run } => self.spawn(slot, run),
             Effect::Signal { run, signal, tree } => self.order(Order::Signal { run: run.0, signal, tree }),
+            // All slots of an app listen on the same sockets: whoever accepts is served.
+            Effect::Serve { .. } => {}
+            Effect::Drain { run } => self.drain_worker(run),
             Effect::SendShutdown { run } => self.send_shutdown(run),
             Effect::Release { run } => {
+                self.worker_gone(run);
                 self.runs.remove(&run);
                 self.order(Order::Release { run: run.0 });
             }
@@ -55,6 +61,7 @@ impl Engine {
             let sent = match next {
                 Outgoing::Order(order) => link.order(order),
                 Outgoing::Spawn { run, tag, plan } => link.spawn(run.0, tag, plan),
+                Outgoing::Keep { name, socket } => link.keep(name, socket.as_fd()),
             };
             match sent {
                 Ok(()) => {
@@ -87,8 +94,11 @@ impl Engine {
             return;
         }
         let now = epoch_ms();
-        sheet.started_at_ms = Some(now);
-        let plan = Box::new(plan::plan(state, sheet, self.home.as_deref()));
+        // The new process of a reload is not yet the one that is shown.
+        if state.run() == Some(run) {
+            sheet.started_at_ms = Some(now);
+        }
+        let plan = Box::new(plan::plan(state, run, sheet, self.home.as_deref(), self.drain_helper.as_deref()));
         self.runs.insert(run, Run::ordered(slot, now));
         self.outgoing.push_back(Outgoing::Spawn { run, tag: slot.to_string(), plan });
     }
@@ -102,7 +112,7 @@ impl Engine {
                 self.step(rewake_core::Input::Fact(Fact::SpawnFailed { run, retry: true }));
                 Ok(())
             }
-            Some(Outgoing::Spawn { .. } | Outgoing::Order(_)) | None => {
+            Some(Outgoing::Spawn { .. } | Outgoing::Keep { .. } | Outgoing::Order(_)) | None => {
                 tracing::error!("the keeper cannot be reached: {error}");
                 Err(EngineError::KeeperGone)
             }
@@ -131,12 +141,19 @@ impl Engine {
             Change::Start => (ProcessEventKind::Start, None),
             Change::Online => {
                 sheet.reason = None;
+                let started = run.and_then(|run| self.runs.get(&run)).map(|run| run.started_at_ms);
+                sheet.started_at_ms = started.or(sheet.started_at_ms);
                 (ProcessEventKind::Online, None)
             }
             Change::ReadyTimeout => (ProcessEventKind::ReadyTimeout, None),
             Change::Exit(exit) => (ProcessEventKind::Exit, Some(words::exit_info(exit, &self.clock))),
             Change::Stop => (ProcessEventKind::Stop, None),
             Change::Restart => (ProcessEventKind::Restart, None),
+            Change::Reload => (ProcessEventKind::Reload, None),
+            Change::ReloadFailed(why) => {
+                sheet.reason = Some(words::reload_failure(why, None));
+                (ProcessEventKind::ReloadFailed, None)
+            }
             Change::Delete => (ProcessEventKind::Delete, None),
             Change::RestartOverlimit => {
                 if let Some(exit) = slot.last_exit {
@@ -181,10 +198,16 @@ fn log_change(name: &str, id: SlotId, event: ProcessEventKind, pid: Option<u32>,
         Change::Exit(exit) => {
             tracing::info!(app = name, id = id.0, pid, lived_ms = exit.lived, "{}", words::ended_how(exit.status));
         }
-        Change::SpawnFailed | Change::RestartOverlimit | Change::CannotBeKilled => {
+        Change::SpawnFailed | Change::RestartOverlimit | Change::CannotBeKilled | Change::ReloadFailed(_) => {
             tracing::warn!(app = name, id = id.0, pid, reason, "{event:?}");
         }
-        Change::Start | Change::Online | Change::ReadyTimeout | Change::Stop | Change::Restart | Change::Delete => {
+        Change::Start
+        | Change::Online
+        | Change::ReadyTimeout
+        | Change::Stop
+        | Change::Restart
+        | Change::Reload
+        | Change::Delete => {
             tracing::info!(app = name, id = id.0, pid, "{event:?}");
         }
     }

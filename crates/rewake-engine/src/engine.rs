@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::clock::Clock;
+use crate::cluster::Clusters;
+use crate::drain;
 use crate::effects::Outgoing;
 use crate::handle::{Ask, Handle};
 use crate::pending::{Answer, Held, Requests};
@@ -86,9 +88,13 @@ pub struct Engine {
     pub(crate) subscribers: Rc<RefCell<Subscribers>>,
     /// Facts that carrying out effects has brought; each gets a step of its own.
     pub(crate) facts: VecDeque<Fact>,
+    /// The primary's side of Node's `cluster`, for each app that has workers.
+    pub(crate) clusters: Clusters,
     pub(crate) link: AsyncFd<Link>,
     pub(crate) outgoing: VecDeque<Outgoing>,
     pub(crate) home: Option<PathBuf>,
+    /// The drain helper as a file; `None` without a home, or when it could not be written.
+    pub(crate) drain_helper: Option<PathBuf>,
     pub(crate) user: String,
     pub(crate) saving: Saving,
     pub(crate) readable: mpsc::UnboundedSender<RunId>,
@@ -162,8 +168,10 @@ impl Engine {
             requests: Requests::default(),
             subscribers: Rc::default(),
             facts: VecDeque::new(),
+            clusters: Clusters::default(),
             link,
             outgoing: VecDeque::new(),
+            drain_helper: options.home.as_deref().and_then(drain::write_helper),
             home: options.home,
             user: user_name(user::effective()),
             saving,
@@ -189,6 +197,7 @@ impl Engine {
         self.keeper_pid = hello.keeper_pid;
         let listener = hello.listener;
         self.core.use_runs_from(hello.next_run);
+        self.clusters.inherit(hello.kept);
         self.take_back(hello.held);
         Ok(Greeting { keeper_pid: self.keeper_pid, listener })
     }
@@ -250,7 +259,7 @@ impl Engine {
 
     fn next_deadline(&self) -> Option<Instant> {
         let core = self.core.next_deadline().map(|time| Instant::from_std(self.clock.instant(time)));
-        core.into_iter().chain(self.saving.retry_at).min()
+        core.into_iter().chain(self.saving.retry_at).chain(self.clusters.check_at()).min()
     }
 
     fn meet_deadlines(&mut self) {
@@ -258,6 +267,7 @@ impl Engine {
             self.saving.retry_at = None;
             self.write_table();
         }
+        self.drop_unheld_sockets();
         self.step(Input::Tick);
     }
 
@@ -268,6 +278,11 @@ impl Engine {
         for effect in effects {
             self.carry_out(effect);
         }
+        self.step_facts();
+    }
+
+    /// Gives the facts that have come up to the core.
+    pub(crate) fn step_facts(&mut self) {
         while let Some(fact) = self.facts.pop_front() {
             self.step(Input::Fact(fact));
         }

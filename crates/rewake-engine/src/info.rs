@@ -54,7 +54,7 @@ pub(crate) fn status(slot: &Slot) -> Status {
         Phase::Spawning { .. } | Phase::Launching { .. } => Status::Launching,
         Phase::Online { .. } => Status::Online,
         Phase::Stopping(stopping) => match stopping.stage {
-            StopStage::Asked { .. } | StopStage::Killed { .. } => Status::Stopping,
+            StopStage::Draining { .. } | StopStage::Asked { .. } | StopStage::Killed { .. } => Status::Stopping,
             StopStage::Stuck => Status::Errored,
         },
         Phase::WaitingRestart { .. } => Status::WaitingRestart,

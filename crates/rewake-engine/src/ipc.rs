@@ -2,8 +2,9 @@
 //! Never waits for the app: what it does not read stays in a bounded queue.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rewake_core::RunId;
@@ -30,10 +31,18 @@ pub(crate) struct Ipc {
     fd: Rc<AsyncFd<OwnedFd>>,
     mode: Mode,
     channel: Channel,
-    outbox: Rc<RefCell<Outbox>>,
+    outbox: Rc<RefCell<Outgoing>>,
     wake: Rc<Wake>,
     watcher: JoinHandle<()>,
     open: bool,
+}
+
+/// What waits to be written, and the descriptors that go with some of it.
+#[derive(Debug, Default)]
+struct Outgoing {
+    frames: Outbox,
+    next_tag: u64,
+    descriptors: BTreeMap<u64, Rc<OwnedFd>>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +72,7 @@ impl Ipc {
     ) -> io::Result<Self> {
         let fd = Rc::new(watched(fd, Interest::READABLE | Interest::WRITABLE)?);
         let wake = Rc::new(Wake::default());
-        let outbox = Rc::new(RefCell::new(Outbox::default()));
+        let outbox = Rc::new(RefCell::new(Outgoing::default()));
         let watcher =
             tokio::task::spawn_local(watch(Rc::clone(&fd), Rc::clone(&outbox), Rc::clone(&wake), run, readable));
         Ok(Self { fd, mode, channel: Channel::new(mode), outbox, wake, watcher, open: true })
@@ -104,13 +113,40 @@ impl Ipc {
             return Err(NotSent::Closed);
         }
         let bytes = rewake_nodeipc::encode(self.mode, json).map_err(|error| NotSent::Refused(error.to_string()))?;
-        self.outbox.borrow_mut().push(bytes).map_err(|_| NotSent::Full)?;
+        self.outbox.borrow_mut().frames.push(bytes).map_err(|_| NotSent::Full)?;
         self.flush();
         if self.open { Ok(()) } else { Err(NotSent::Closed) }
     }
 
+    /// Queues a message of Node's own, with a descriptor if it carries one. Never refused: the protocol needs it.
+    pub(crate) fn send_own(&mut self, json: &str, descriptor: Option<Rc<OwnedFd>>) {
+        let bytes = match rewake_nodeipc::encode_own(self.mode, json) {
+            Ok(bytes) if self.open => bytes,
+            Ok(_) => return,
+            Err(error) => {
+                tracing::error!("bug: a message of ours cannot be sent: {error}");
+                return;
+            }
+        };
+        let mut outgoing = self.outbox.borrow_mut();
+        let tag = descriptor.map(|descriptor| {
+            let tag = outgoing.next_tag;
+            outgoing.next_tag += 1;
+            outgoing.descriptors.insert(tag, descriptor);
+            tag
+        });
+        outgoing.frames.push_own(bytes, tag);
+        drop(outgoing);
+        self.flush();
+    }
+
+    /// Whether the app still has its end.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open
+    }
+
     fn is_clogged(&self) -> bool {
-        self.outbox.borrow().is_clogged()
+        self.outbox.borrow().frames.is_clogged()
     }
 
     fn read_once(&mut self, happenings: &mut Vec<Happening>) -> io::Result<usize> {
@@ -127,7 +163,7 @@ impl Ipc {
         let mut answered = false;
         happenings.retain_mut(|happening| {
             if let Happening::Answer(bytes) = happening {
-                self.outbox.borrow_mut().push_answer(std::mem::take(bytes));
+                self.outbox.borrow_mut().frames.push_answer(std::mem::take(bytes));
                 answered = true;
                 return false;
             }
@@ -143,7 +179,7 @@ impl Ipc {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wake.write.notify_one(),
             // It is closed for writing; what it said before can still be read.
-            Err(_) => *self.outbox.borrow_mut() = Outbox::default(),
+            Err(_) => *self.outbox.borrow_mut() = Outgoing::default(),
         }
     }
 
@@ -162,7 +198,7 @@ impl Drop for Ipc {
 /// Tells the loop when the channel is readable, and writes what is queued when it is writable again.
 async fn watch(
     fd: Rc<AsyncFd<OwnedFd>>,
-    outbox: Rc<RefCell<Outbox>>,
+    outbox: Rc<RefCell<Outgoing>>,
     wake: Rc<Wake>,
     run: RunId,
     readable: mpsc::UnboundedSender<RunId>,
@@ -182,7 +218,7 @@ async fn watch(
             wake.write.notified().await;
             while let Err(error) = write_out(&fd, &outbox) {
                 if error.kind() != io::ErrorKind::WouldBlock {
-                    *outbox.borrow_mut() = Outbox::default();
+                    *outbox.borrow_mut() = Outgoing::default();
                     break;
                 }
                 let Ok(mut ready) = fd.writable().await else { return };
@@ -195,11 +231,17 @@ async fn watch(
 }
 
 /// Writes until the queue is empty. `WouldBlock` when the app does not read.
-fn write_out(fd: &AsyncFd<OwnedFd>, outbox: &RefCell<Outbox>) -> io::Result<()> {
-    let mut outbox = outbox.borrow_mut();
-    while !outbox.is_empty() {
-        let n = fd.try_io(Interest::WRITABLE, |fd| fdpass::send(fd.as_fd(), outbox.front(), &[]))?;
-        outbox.advance(n);
+fn write_out(fd: &AsyncFd<OwnedFd>, outgoing: &RefCell<Outgoing>) -> io::Result<()> {
+    let Outgoing { frames, descriptors, .. } = &mut *outgoing.borrow_mut();
+    while !frames.is_empty() {
+        let tag = frames.front_tag();
+        let beside: Vec<BorrowedFd<'_>> =
+            tag.and_then(|tag| descriptors.get(&tag)).map(|fd| fd.as_fd()).into_iter().collect();
+        let n = fd.try_io(Interest::WRITABLE, |fd| fdpass::send(fd.as_fd(), frames.front(), &beside))?;
+        frames.advance(n);
+        if let Some(tag) = tag {
+            descriptors.remove(&tag);
+        }
     }
     Ok(())
 }

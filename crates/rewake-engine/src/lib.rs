@@ -4,6 +4,8 @@
 mod adopt;
 mod asks;
 mod clock;
+mod cluster;
+mod drain;
 mod effects;
 mod engine;
 mod handle;

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rewake_core::Slot;
+use rewake_core::{RunId, Slot};
 use rewake_wire::keeper::{IpcMode, Plan, Stdio};
 use rewake_wire::{ExecMode, LaunchSpec, StopWith};
 
 use crate::sheet::Sheet;
 
 /// The plan for the slot's next process.
-pub(crate) fn plan(slot: &Slot, sheet: &Sheet, home: Option<&Path>) -> Plan {
+pub(crate) fn plan(slot: &Slot, run: RunId, sheet: &Sheet, home: Option<&Path>, drain: Option<&Path>) -> Plan {
     let launch = &sheet.spec.launch;
-    let (program, argv) = command(launch);
+    let (program, argv) = command(launch, drain.filter(|_| launch.drain && is_worker(launch)));
     let env = environment(slot, sheet, home).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     let ipc = launch.ipc.then_some(if launch.ipc_advanced { IpcMode::Advanced } else { IpcMode::Json });
     Plan {
@@ -24,6 +24,8 @@ pub(crate) fn plan(slot: &Slot, sheet: &Sheet, home: Option<&Path>) -> Plan {
         stdout: Stdio::Pipe,
         stderr: Stdio::Pipe,
         ipc,
+        // Node takes 0 for no worker at all.
+        unique_id: is_worker(launch).then_some(run.0 + 1),
         uid: launch.uid,
         gid: launch.gid,
         orphan_signal: match sheet.spec.policy.stop_with {
@@ -38,13 +40,23 @@ pub(crate) fn plan(slot: &Slot, sheet: &Sheet, home: Option<&Path>) -> Plan {
 
 const SIGINT: i32 = 2;
 
-fn command(launch: &LaunchSpec) -> (String, Vec<String>) {
+/// Whether its processes are workers of Node's `cluster`, with us as their primary.
+///
+/// Only Node's own: Bun's HTTP servers bind by themselves, and its internal messages look otherwise.
+pub(crate) fn is_worker(launch: &LaunchSpec) -> bool {
+    let program = launch.interpreter.as_deref().and_then(|program| Path::new(program).file_name());
+    let is_node = program.is_some_and(|name| name == "node" || name == "nodejs");
+    launch.ipc && launch.exec_mode == ExecMode::Cluster && is_node
+}
+
+fn command(launch: &LaunchSpec, drain: Option<&Path>) -> (String, Vec<String>) {
     let script = launch.script.clone();
     match &launch.interpreter {
         None => (script.clone(), [&[script][..], &launch.args].concat()),
         Some(interpreter) => {
             let program = interpreter.clone();
-            let argv = [&[program.clone()][..], &launch.interpreter_args, &[script], &launch.args].concat();
+            let helper = drain.map_or_else(Vec::new, |path| vec!["--require".to_owned(), path.display().to_string()]);
+            let argv = [&[program.clone()][..], &helper, &launch.interpreter_args, &[script], &launch.args].concat();
             (program, argv)
         }
     }

@@ -30,6 +30,8 @@ pub(crate) struct Hello {
     pub(crate) keeper_pid: u32,
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) held: Vec<HeldRun>,
+    /// Sockets that an earlier daemon gave to keep.
+    pub(crate) kept: Vec<(String, OwnedFd)>,
     /// Above every number that an earlier daemon used.
     pub(crate) next_run: u64,
 }
@@ -47,7 +49,7 @@ pub(crate) struct HeldRun {
 
 impl Engine {
     pub(crate) async fn hear_hello(&mut self) -> Result<Hello, EngineError> {
-        let mut hello = Hello { keeper_pid: 0, listener: None, held: Vec::new(), next_run: 0 };
+        let mut hello = Hello { keeper_pid: 0, listener: None, held: Vec::new(), kept: Vec::new(), next_run: 0 };
         loop {
             let mut ready = self.link.readable().await.map_err(EngineError::Link)?;
             let (report, fds) = match ready.try_io(|link| link.get_ref().try_recv()) {
@@ -68,6 +70,7 @@ impl Engine {
                     let fds = kinds.into_iter().zip(fds).collect();
                     hello.held.push(HeldRun { run: RunId(run), tag, pid, started_at_ms, fds, exit, tree_gone });
                 }
+                Report::Kept { name } => hello.kept.extend(fds.into_iter().next().map(|fd| (name, fd))),
                 Report::HeldAll { next_run } => {
                     hello.next_run = next_run;
                     return Ok(hello);
@@ -111,8 +114,9 @@ impl Engine {
                 self.step(Input::Fact(Fact::SpawnFailed { run: RunId(run), retry }));
             }
             Report::Exited { run, exit, tree_gone } => self.exited(RunId(run), exit, tree_gone),
+            Report::TreeGone { run } if !self.runs.contains_key(&RunId(run)) => self.release_stranger(RunId(run), true),
             Report::TreeGone { run } => self.step(Input::Fact(Fact::TreeGone { run: RunId(run) })),
-            Report::Ready { .. } | Report::Held { .. } | Report::HeldAll { .. } => {
+            Report::Ready { .. } | Report::Held { .. } | Report::Kept { .. } | Report::HeldAll { .. } => {
                 tracing::error!("bug: the keeper said hello twice");
             }
         }
@@ -120,6 +124,9 @@ impl Engine {
 
     /// What the app said last comes before its end: `'ready'` and then a crash is a crash of a ready app.
     pub(crate) fn exited(&mut self, run: RunId, exit: Exit, tree_gone: bool) {
+        if !self.runs.contains_key(&run) {
+            return self.release_stranger(run, tree_gone);
+        }
         self.read_ipc(run, true);
         if let Some(state) = self.runs.get_mut(&run) {
             state.exited = true;
@@ -130,6 +137,13 @@ impl Engine {
             Exit::Unknown => ExitStatus::Unknown,
         };
         self.step(Input::Fact(Fact::Exited { run, status, tree_gone }));
+    }
+
+    /// A run that no slot has taken has ended: nobody else will let it go.
+    fn release_stranger(&mut self, run: RunId, gone: bool) {
+        if gone {
+            self.order(Order::Release { run: run.0 });
+        }
     }
 
     /// Takes over a process's descriptors.
@@ -154,6 +168,7 @@ impl Engine {
             }
         }
         self.with_run(run, |state| state.pid = Some(pid));
+        self.worker_came(slot, run);
     }
 
     /// A process whose output or channel nobody can hold is not one we keep: the policy starts another when there is room.
@@ -199,6 +214,7 @@ impl Engine {
         let Some(state) = self.runs.get_mut(&run) else { return };
         let slot = state.slot;
         let Some(ipc) = &mut state.ipc else { return };
+        let was_open = ipc.is_open();
         let mut garbage = 0;
         for happening in ipc.read(to_the_end) {
             match happening {
@@ -212,10 +228,19 @@ impl Engine {
                     garbage += 1;
                 }
                 Happening::TooLong => tracing::warn!(run = run.0, "an app sent a message that is too long"),
-                Happening::Internal { cmd, .. } => tracing::debug!(run = run.0, cmd, "internal message"),
+                Happening::Internal { cmd, text } => self.worker_said(run, &cmd, text.as_str()),
                 Happening::Answer(_) | Happening::TakeDescriptor { .. } => {}
             }
         }
+        let is_open = self.runs.get(&run).and_then(|run| run.ipc.as_ref()).is_some_and(Ipc::is_open);
+        if was_open && !is_open && !to_the_end {
+            self.channel_ended(run);
+        }
+    }
+
+    /// The app has closed its channel: a worker does so when it has served what it had.
+    fn channel_ended(&mut self, run: RunId) {
+        self.step(Input::Fact(Fact::Drained { run }));
     }
 
     fn message(&mut self, slot: SlotId, run: RunId, text: String) {

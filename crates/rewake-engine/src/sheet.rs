@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 
-use rewake_core::{NewSlot, Policy, StopWith};
-use rewake_wire::{AppSpec, PolicySpec};
+use rewake_core::{NewSlot, Policy, RunId, StopWith};
+use rewake_wire::AppSpec;
+
+use crate::plan::is_worker;
 
 /// One slot's sheet.
 #[derive(Debug, Clone)]
 pub(crate) struct Sheet {
     pub(crate) spec: AppSpec,
     pub(crate) created_at_ms: u64,
+    /// Of what an earlier daemon left, runs below this number were on their way out.
+    pub(crate) oldest_run: RunId,
     /// Start of the present or last run.
     pub(crate) started_at_ms: Option<u64>,
     /// Why the last start failed, or why it was given up.
@@ -21,12 +25,19 @@ pub(crate) struct Sheet {
 
 /// What the core needs of an app.
 pub(crate) fn new_slot(spec: &AppSpec) -> NewSlot {
-    NewSlot { name: spec.name.clone(), namespace: spec.namespace.clone(), policy: policy(&spec.policy) }
+    NewSlot { name: spec.name.clone(), namespace: spec.namespace.clone(), policy: policy(spec) }
 }
 
 /// The policy in the core's words.
-pub(crate) fn policy(spec: &PolicySpec) -> Policy {
+pub(crate) fn policy(app: &AppSpec) -> Policy {
+    let spec = &app.policy;
+    let worker = is_worker(&app.launch);
     Policy {
+        listens: worker,
+        rolling: worker,
+        accept_unready: spec.accept_unready,
+        reload_soak: spec.reload_soak_ms,
+        drain_timeout: spec.drain_timeout_ms,
         autorestart: spec.autorestart,
         stop_exit_codes: spec.stop_exit_codes.clone(),
         min_uptime: spec.min_uptime_ms,

@@ -1,6 +1,6 @@
 //! Refusals and failures in the words that clients get. The only place of the engine that makes sentences.
 
-use rewake_core::{BadTarget, Exit, ExitStatus, Failure};
+use rewake_core::{BadTarget, Exit, ExitStatus, Failure, ReloadFailure};
 use rewake_unix::signal;
 use rewake_wire::keeper::{SpawnError, SpawnStep};
 use rewake_wire::{ErrorCode, ErrorReply, ExitInfo};
@@ -20,16 +20,42 @@ pub(crate) fn failure(failure: Failure, name: &str, id: u32, reason: Option<&str
             (ErrorCode::ExitedEarly, format!("{} {} ms after its start", ended_how(exit.status), exit.lived))
         }
         Failure::CannotBeKilled => (ErrorCode::CannotBeKilled, "does not end, not even by SIGKILL".to_owned()),
+        Failure::ReloadFailed { why } => (ErrorCode::ReloadFailed, reload_failure(why, reason)),
+        Failure::NotReloaded => {
+            (ErrorCode::NotReloaded, "was not reloaded: the reload ended at another instance".to_owned())
+        }
         Failure::ShuttingDown => (ErrorCode::ShuttingDown, "was not started: the supervisor is shutting down".into()),
     };
     let reply = ErrorReply::new(code, format!("`{name}` (id {id}) {what}"));
     match failure {
-        Failure::ExitedEarly(_) => reply.with_hint(format!("`rewake logs {name} --err` shows what it said")),
+        Failure::ExitedEarly(_)
+        | Failure::ReloadFailed {
+            why: ReloadFailure::Exited(_) | ReloadFailure::NotReady | ReloadFailure::DiedInSoak(_),
+        } => reply.with_hint(format!("`rewake logs {name} --err` shows what it said")),
         Failure::CannotBeKilled => reply.with_hint("it waits in the kernel, often for a disk or a network file system"),
-        Failure::Unknown | Failure::NotRunning | Failure::Superseded | Failure::SpawnFailed | Failure::ShuttingDown => {
-            reply
-        }
+        Failure::Unknown
+        | Failure::NotRunning
+        | Failure::Superseded
+        | Failure::SpawnFailed
+        | Failure::ShuttingDown
+        | Failure::ReloadFailed { why: ReloadFailure::SpawnFailed }
+        | Failure::NotReloaded => reply,
     }
+}
+
+/// Why a new process did not replace the old one.
+pub(crate) fn reload_failure(why: ReloadFailure, reason: Option<&str>) -> String {
+    let what = match why {
+        ReloadFailure::SpawnFailed => {
+            format!("could not be made: {}", reason.unwrap_or("no process could be made"))
+        }
+        ReloadFailure::Exited(exit) => format!("{} {} ms after its start", ended_how(exit.status), exit.lived),
+        ReloadFailure::NotReady => "was not ready in time".to_owned(),
+        ReloadFailure::DiedInSoak(exit) => {
+            format!("was ready but {} {} ms after its start", ended_how(exit.status), exit.lived)
+        }
+    };
+    format!("goes on with its old process: the new one {what}")
 }
 
 /// `exited with code 1`, `was killed by SIGSEGV`.

@@ -1,5 +1,6 @@
 //! The main loop: wait, then do what is due. One thread; sleeps without a timer when nothing is under way.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -49,6 +50,8 @@ pub(crate) struct Keeper {
     introduced: bool,
     /// Above every number that was ever ordered: a daemon that has lost count must not give one twice.
     pub(crate) next_run: u64,
+    /// Descriptors that outlive daemons, by name.
+    pub(crate) kept: BTreeMap<String, Rc<OwnedFd>>,
     send_again: Option<Instant>,
     /// Beside `Ready`; the daemon's only, so absent when embedded.
     home: Option<Home>,
@@ -86,7 +89,18 @@ impl Keeper {
 
     fn new(tools: Tools, link: Option<OwnedFd>, home: Option<Home>) -> Self {
         let (runs, outbox) = (Runs::new(), Outbox::default());
-        Self { tools, runs, outbox, link, ending: None, introduced: false, next_run: 0, send_again: None, home }
+        Self {
+            tools,
+            runs,
+            outbox,
+            link,
+            ending: None,
+            introduced: false,
+            next_run: 0,
+            kept: BTreeMap::new(),
+            send_again: None,
+            home,
+        }
     }
 
     /// Runs until the end.
@@ -194,6 +208,9 @@ impl Keeper {
             if let Some(held) = run.held(id) {
                 self.outbox.push(&held, run.descriptors());
             }
+        }
+        for (name, fd) in &self.kept {
+            self.outbox.push(&Report::Kept { name: name.clone() }, vec![Rc::clone(fd)]);
         }
         self.outbox.push(&Report::HeldAll { next_run: self.next_run }, Vec::new());
     }

@@ -41,6 +41,14 @@ impl Link {
         self.send(order, &[])
     }
 
+    /// Gives the keeper a descriptor to hold for daemons to come.
+    ///
+    /// # Errors
+    /// As [`Link::order`].
+    pub fn keep(&self, name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.send(&Order::Keep { name: name.to_owned() }, &[fd])
+    }
+
     /// Orders a process. The outcome is a report, `Spawned` or `SpawnFailed`.
     ///
     /// # Errors

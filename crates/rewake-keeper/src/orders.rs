@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 
 use rewake_unix::{fdpass, signal};
 use rewake_wire::keeper::{MAX_PACKET_BYTES, Order, Report};
@@ -16,6 +17,9 @@ use crate::tree;
 /// Runs whose output pipes are enlarged. With two of 1 MiB each they take half of the 64 MiB of pipe memory that Linux grants a user
 /// (`fs.pipe-user-pages-soft`), beyond which new pipes would shrink to two pages.
 const RUNS_WITH_LARGE_PIPES: usize = 16;
+
+/// Descriptors kept for daemons to come: one for each listening address. A machine with more has other worries.
+const MAX_KEPT: usize = 4096;
 
 /// Whether the link is still good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +80,20 @@ impl Keeper {
                     release_zombie(&mut run);
                 }
             }
+            Order::Keep { name } => self.keep(name, fds),
+            Order::LetGo { name } => drop(self.kept.remove(&name)),
             Order::Shutdown => self.begin_ending(How::AtOnce),
+        }
+    }
+
+    fn keep(&mut self, name: String, fds: Vec<OwnedFd>) {
+        let Some(fd) = fds.into_iter().next() else {
+            return log::line(format_args!("{name:?} came without a descriptor to keep"));
+        };
+        if self.kept.len() < MAX_KEPT || self.kept.contains_key(&name) {
+            self.kept.insert(name, Rc::new(fd));
+        } else {
+            log::line(format_args!("{name:?} is not kept: there are {MAX_KEPT} already"));
         }
     }
 

@@ -128,6 +128,8 @@ fn command(plan: &Plan, open_files: OpenFiles) -> Result<Command, SpawnError> {
         Some(IpcMode::Json) => env.extend([CHANNEL, "NODE_CHANNEL_SERIALIZATION_MODE=json"]),
         Some(IpcMode::Advanced) => env.extend([CHANNEL, "NODE_CHANNEL_SERIALIZATION_MODE=advanced"]),
     }
+    let unique_id = plan.unique_id.map(|id| format!("NODE_UNIQUE_ID={id}"));
+    env.extend(unique_id.as_deref().filter(|_| plan.ipc.is_some()));
     let argv: Vec<&str> = plan.argv.iter().map(String::as_str).collect();
     let mut command = Command::new(plan.program.as_bytes(), &argv, &env, plan.cwd.as_bytes())
         .map_err(|_| bad_plan("a string holds a NUL byte"))?;

@@ -100,6 +100,8 @@ fn repeatable(request: &Request) -> Option<Request> {
         | Request::StartKnown { .. }
         | Request::Stop { .. }
         | Request::Restart { .. }
+        | Request::Reload { .. }
+        | Request::Scale { .. }
         | Request::Delete { .. }
         | Request::Reset { .. }
         | Request::Signal { .. }

@@ -127,7 +127,8 @@ fn the_first_question_binds_and_all_get_the_socket_of_their_slot() {
     let orders = test.says(ONE, &query(3, 3000, 0));
     let group = group_of(&orders);
     let listen = Listen::Tcp { host: None, port: 3000, ipv6_only: false };
-    assert_eq!(orders, [Order::Bind { group, listen, backlog: 511 }]);
+    let [Order::Bind { key, .. }] = &orders[..] else { panic!("{orders:?}") };
+    assert_eq!(orders, [Order::Bind { group, key: key.clone(), listen, backlog: 511 }]);
     // The second asks while the first waits, with another index: a fixed port is one address all the same.
     assert_eq!(test.says(TWO, &query(5, 3000, 9)), []);
     let orders = test.bound(group, 3000);

@@ -40,6 +40,9 @@ pub struct LaunchSpec {
     pub exec_mode: ExecMode,
     /// Whether the process gets Node's IPC channel (`NODE_CHANNEL_FD`).
     pub ipc: bool,
+    /// In cluster mode: load the drain helper, which makes closing a server polite to its clients.
+    #[serde(default = "on")]
+    pub drain: bool,
     /// `serialization: 'advanced'` of Node's IPC; otherwise JSON.
     #[serde(default)]
     pub ipc_advanced: bool,
@@ -81,9 +84,27 @@ pub struct PolicySpec {
     pub wait_ready: bool,
     pub listen_timeout_ms: u64,
     pub kill_timeout_ms: u64,
+    /// How long a process that was replaced may take to serve what it has, before it is asked to end.
+    #[serde(default = "default_drain_timeout_ms")]
+    pub drain_timeout_ms: u64,
+    /// How long a new process must live after it was ready before a reload touches the old one.
+    #[serde(default)]
+    pub reload_soak_ms: u64,
+    /// PM2's lenient rule: a new process that is not ready in time replaces the old one all the same.
+    #[serde(default)]
+    pub accept_unready: bool,
     pub stop_with: StopWith,
     /// Whether stopping reaches the whole process tree.
     pub treekill: bool,
+}
+
+fn on() -> bool {
+    true
+}
+
+/// Long enough for ordinary requests and downloads; PM2's graceful reload waited 8 s.
+fn default_drain_timeout_ms() -> u64 {
+    10_000
 }
 
 /// What asks a process to end.
@@ -135,6 +156,7 @@ impl AppSpec {
                 env: BTreeMap::new(),
                 exec_mode: launch.exec_mode,
                 ipc: launch.ipc,
+                drain: launch.drain,
                 ipc_advanced: launch.ipc_advanced,
                 instance_var: launch.instance_var.clone(),
                 increment_var: launch.increment_var.clone(),
@@ -162,6 +184,9 @@ impl Default for PolicySpec {
             wait_ready: false,
             listen_timeout_ms: 3000,
             kill_timeout_ms: 1600,
+            drain_timeout_ms: default_drain_timeout_ms(),
+            reload_soak_ms: 0,
+            accept_unready: false,
             stop_with: StopWith::Signal(2),
             treekill: true,
         }

@@ -30,6 +30,10 @@ pub enum ErrorCode {
     CannotBeKilled,
     /// The supervisor is shutting down.
     ShuttingDown,
+    /// The new process of a reload was no good; the old one goes on.
+    ReloadFailed,
+    /// Its turn in a reload did not come, because that ended at another instance.
+    NotReloaded,
     /// Nothing to save, or nothing was saved.
     NothingSaved,
     /// A file of the home could not be read or written.
@@ -63,6 +67,8 @@ impl ErrorCode {
             Self::Superseded => "SUPERSEDED",
             Self::CannotBeKilled => "CANNOT_BE_KILLED",
             Self::ShuttingDown => "SHUTTING_DOWN",
+            Self::ReloadFailed => "RELOAD_FAILED",
+            Self::NotReloaded => "NOT_RELOADED",
             Self::NothingSaved => "NOTHING_SAVED",
             Self::Storage => "STORAGE",
             Self::BadConfig => "BAD_CONFIG",

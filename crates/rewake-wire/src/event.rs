@@ -59,6 +59,12 @@ pub enum ProcessEventKind {
     /// SIGKILL did not end it.
     #[serde(rename = "cannot be killed")]
     CannotBeKilled,
+    /// A process is being made that is to replace the present one.
+    #[serde(rename = "reload")]
+    Reload,
+    /// The process that was to replace the present one does not; the present one goes on.
+    #[serde(rename = "reload failed")]
+    ReloadFailed,
 }
 
 /// How a process ended: exactly one of `code` and `signal` is set; neither when the kernel could not tell.

@@ -26,6 +26,10 @@ pub enum Order {
     Signal { run: u64, signal: i32, tree: bool },
     /// The daemon has taken the exit and read the descriptors to their end: forget the run.
     Release { run: u64 },
+    /// Hold the descriptor beside it, a listening socket, for daemons to come. An older one of this name is let go.
+    Keep { name: String },
+    /// Let go of what was kept under this name.
+    LetGo { name: String },
     /// End. Only sent when no run is left; runs that are left all the same are killed.
     Shutdown,
 }
@@ -47,6 +51,8 @@ pub enum Report {
         exit: Option<Exit>,
         tree_gone: bool,
     },
+    /// A descriptor that an earlier daemon gave to keep; it is beside it. Between `Ready` and `HeldAll`, too.
+    Kept { name: String },
     /// No more `Held`. Every run ever ordered from this keeper has a number below `next_run`.
     HeldAll { next_run: u64 },
     /// The process exists and has become the program. Beside it: the descriptors that `fds` names, in order.
@@ -132,6 +138,9 @@ pub struct Plan {
     pub stdout: Stdio,
     pub stderr: Stdio,
     pub ipc: Option<IpcMode>,
+    /// Makes it a worker of Node's `cluster`: its `NODE_UNIQUE_ID`, above 0 and never given twice. Needs `ipc`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_id: Option<u64>,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
     /// When the keeper loses its daemon for good (an embedded host that died): this signal to the tree, then SIGKILL after the time.

@@ -18,5 +18,6 @@ pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use hello::{Hello, PROTOCOL, Welcome};
 pub use info::{SlotInfo, Status};
 pub use request::{
-    Call, ClientFrame, Done, EnvChange, LogFilter, Reply, Request, ServerFrame, SlotResult, Subscribe, WhenKnown,
+    Call, ClientFrame, Done, EnvChange, LogFilter, Reply, Request, ScaleTo, ServerFrame, SlotResult, Subscribe,
+    WhenKnown,
 };

@@ -71,6 +71,20 @@ pub enum Request {
         #[serde(default)]
         settle_ms: u64,
     },
+    /// New processes in place of the present ones, without a gap; a release that does not come up replaces nothing.
+    Reload {
+        target: String,
+        #[serde(default)]
+        env: Option<EnvChange>,
+        /// Slots at a time; 1 when `None`.
+        #[serde(default)]
+        parallel: Option<u32>,
+    },
+    /// Change the number of an app's slots.
+    Scale {
+        target: String,
+        to: ScaleTo,
+    },
     Delete {
         target: String,
     },
@@ -112,6 +126,15 @@ pub enum Request {
     Kill,
 }
 
+/// How many slots an app is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleTo {
+    Exactly(u32),
+    /// More, or fewer when negative.
+    By(i32),
+}
+
 /// What `Start` does with an app whose name is listed already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,6 +143,12 @@ pub enum WhenKnown {
     Refuse,
     /// Give it the new description and restart it. (`start ecosystem.config.js`)
     Replace,
+    /// Give it the new description and reload it. (`reload ecosystem.config.js`)
+    Reload {
+        /// Slots at a time; 1 when `None`.
+        #[serde(default)]
+        parallel: Option<u32>,
+    },
     /// Start another one beside it. (`start -f`)
     Beside,
 }

@@ -39,6 +39,9 @@ pub struct StoredSlot {
     pub up: bool,
     pub created_at_ms: u64,
     pub restarts: u32,
+    /// Runs below this number were on their way out when this was written.
+    #[serde(default)]
+    pub oldest_run: u64,
     pub spec: AppSpec,
 }
 
@@ -92,6 +95,27 @@ pub fn from_bytes(bytes: &[u8]) -> Result<Table, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// As version 0.1.0 wrote a slot before there was cluster mode.
+    const FORMER: &str = r#"{"generation":3,"next_run":2,"ended_in_order":false,"slots":[{"id":0,"instance":0,"up":true,
+        "created_at_ms":1,"restarts":0,"spec":{"name":"web","namespace":"default","instances":1,"launch":{"script":"/web.js",
+        "interpreter":"node","interpreter_args":[],"args":[],"cwd":"/","env":{},"exec_mode":"fork","ipc":true,
+        "ipc_advanced":false,"instance_var":"NODE_APP_INSTANCE"},"policy":{"autorestart":true,"autostart":true,
+        "stop_exit_codes":[],"min_uptime_ms":1000,"max_restarts":16,"restart_delay_ms":0,"exp_backoff_restart_delay_ms":0,
+        "wait_ready":false,"listen_timeout_ms":3000,"kill_timeout_ms":1600,"stop_with":{"signal":2},"treekill":true},
+        "logs":{"out":"default","error":"default","merge":true}}}]}"#;
+
+    #[test]
+    fn a_table_of_a_former_version_is_read_with_defaults_for_what_it_lacks() {
+        let (length, crc32) = (FORMER.len() as u64, crc32fast::hash(FORMER.as_bytes()));
+        let header = Header { rewake: "table".into(), format: FORMAT, length, crc32 };
+        let bytes = format!("{}\n{FORMER}", serde_json::to_string(&header).unwrap());
+        let table = from_bytes(bytes.as_bytes()).unwrap();
+        let spec = &table.slots[0].spec;
+        assert!(spec.launch.drain);
+        assert_eq!(spec.policy, crate::PolicySpec::default());
+        assert_eq!(from_bytes(&to_bytes(&table).unwrap()).unwrap(), table);
+    }
 
     #[test]
     fn a_table_cut_or_changed_anywhere_is_refused() {

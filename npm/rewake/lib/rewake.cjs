@@ -47,6 +47,17 @@ class Rewake {
     return this.#command({ restart: { target: target(which), env, settle_ms: settleMs } }, signal)
   }
 
+  async reload(which, { updateEnv = false, parallel, signal } = {}) {
+    if (parallel !== undefined && !(Number.isInteger(parallel) && parallel > 0)) throw badRequest('parallel is a whole number above 0')
+    return this.#command({ reload: { target: target(which), env: envChange(updateEnv), parallel } }, signal)
+  }
+
+  async scale(which, instances, { signal } = {}) {
+    await this.#command({ scale: { target: target(which), to: scaleTo(instances) } }, signal)
+    const [{ name, namespace }] = await this.describe(which, { signal })
+    return (await this.list({ signal })).filter(slot => slot.name === name && slot.namespace === namespace)
+  }
+
   async delete(which, { signal } = {}) {
     await this.#command({ delete: { target: target(which) } }, signal)
   }
@@ -185,6 +196,13 @@ function some(which) {
 
 // What describes this process alone.
 const OWN_VARIABLES = new Set(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'NODE_UNIQUE_ID', 'REWAKE_HOME'])
+
+/** `4`, or `'+2'` and `'-1'` for more and fewer. */
+function scaleTo(instances) {
+  if (Number.isInteger(instances) && instances > 0) return { exactly: instances }
+  if (typeof instances === 'string' && /^[+-]\d{1,5}$/.test(instances)) return { by: Number(instances) }
+  throw badRequest("a number of instances is a whole number above 0, or '+2' or '-1'")
+}
 
 function envChange(updateEnv) {
   if (updateEnv === false) return null

@@ -13,6 +13,8 @@ pub struct Calls {
     open: Vec<OpenCall>,
     /// Exits that were reported, for `ExitedEarly`.
     exits: Vec<(RunId, SlotId, ExitStatus)>,
+    /// Reloads that were answered.
+    reloads: Vec<CallId>,
 }
 
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ enum Verb {
     Down,
     Reset,
     Signal,
+    /// Foretold by `Turns`.
+    Reload,
 }
 
 /// One slot that a call named, and what has happened to it since.
@@ -54,11 +58,12 @@ impl Calls {
     pub fn opened(&mut self, call: CallId, command: &Command, book: &Book) {
         let verb = match command {
             Command::Start { settle, .. } | Command::Restart { settle, .. } => Verb::Up { settle: *settle },
-            Command::Stop { .. } | Command::Delete { .. } | Command::Shutdown => Verb::Down,
+            Command::Stop { .. } | Command::Delete { .. } | Command::Retire { .. } | Command::Shutdown => Verb::Down,
+            Command::Reload { .. } => Verb::Reload,
             Command::Reset { .. } => Verb::Reset,
             Command::Signal { .. } => Verb::Signal,
         };
-        let keeps_gone = matches!(command, Command::Delete { .. } | Command::Shutdown);
+        let keeps_gone = matches!(command, Command::Delete { .. } | Command::Retire { .. } | Command::Shutdown);
         let is_start = matches!(command, Command::Start { .. });
         let named = |slot: SlotId| {
             let noted = book.slots.get(&slot);
@@ -70,7 +75,7 @@ impl Calls {
                 live: run.is_some_and(|run| run.born.is_some() && run.exit.is_none()),
                 refused: book.closing && matches!(verb, Verb::Up { .. }),
                 was_up: is_start && noted.is_some_and(|noted| noted.online_since().is_some()),
-                was_down: run.is_none(),
+                was_down: noted.is_none_or(|noted| noted.runs().next().is_none()),
                 taken_down: false,
                 spawn_failed: false,
                 crashed: false,
@@ -93,8 +98,8 @@ impl Calls {
         }
     }
 
-    /// A run was let go of: its slot has no process at this moment.
-    pub fn released(&mut self, slot: SlotId) {
+    /// The last run of a slot was let go of: it has no process at this moment.
+    pub fn is_down(&mut self, slot: SlotId) {
         for named in self.named(slot) {
             named.was_down = true;
         }
@@ -133,6 +138,7 @@ impl Calls {
             return breach(Rule::OneReply, format!("call {call} was answered without waiting"));
         };
         let open = self.open.swap_remove(at);
+        self.reloads.extend((open.verb == Verb::Reload).then_some(call));
         if !outcomes.iter().map(|outcome| outcome.slot).eq(open.slots.iter().map(|named| named.slot)) {
             let named: Vec<SlotId> = open.slots.iter().map(|named| named.slot).collect();
             return breach(Rule::ReplyNamesItsSlots, format!("call {call} named {named:?}, answered {outcomes:?}"));
@@ -143,6 +149,12 @@ impl Calls {
             }
         }
         Ok(())
+    }
+
+    /// Whether an answered call was a reload.
+    #[must_use]
+    pub fn is_reload(&self, call: CallId) -> bool {
+        self.reloads.contains(&call)
     }
 
     /// No call is left open without a reason. `ticked`: time has been accounted for.
@@ -165,6 +177,9 @@ impl Calls {
     }
 
     fn is_true(&self, verb: Verb, named: &Named, result: Result<(), Failure>, closing: bool) -> bool {
+        if verb == Verb::Reload {
+            return true;
+        }
         if !named.known {
             return result == Err(Failure::Unknown);
         }
@@ -175,6 +190,7 @@ impl Calls {
                 Verb::Down => named.was_down,
                 Verb::Reset => true,
                 Verb::Signal => named.live,
+                Verb::Reload => true,
             },
             Err(Failure::Unknown) => false,
             Err(Failure::NotRunning) => verb == Verb::Signal && !named.live,
@@ -185,6 +201,7 @@ impl Calls {
             }
             Err(Failure::CannotBeKilled) => verb != Verb::Reset && verb != Verb::Signal && named.stuck,
             Err(Failure::ShuttingDown) => up && closing,
+            Err(Failure::ReloadFailed { .. } | Failure::NotReloaded) => false,
         }
     }
 }
@@ -193,6 +210,9 @@ impl Calls {
 fn is_pending(now: Time, verb: Verb, named: &Named, book: &Book, ticked: bool) -> bool {
     let slot = book.slots.get(&named.slot);
     let going = slot.and_then(|slot| slot.run.as_ref()).is_some_and(|run| !run.given_up);
+    if verb == Verb::Reload {
+        return true;
+    }
     if !named.known || !going {
         return false;
     }
@@ -206,5 +226,6 @@ fn is_pending(now: Time, verb: Verb, named: &Named, book: &Book, ticked: bool) -
         }
         Verb::Down => !named.was_down && !named.stuck,
         Verb::Reset | Verb::Signal => false,
+        Verb::Reload => true,
     }
 }

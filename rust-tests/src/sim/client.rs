@@ -15,7 +15,8 @@ pub enum Wish {
 /// Any policy that a file could hold.
 pub fn policy(rng: &mut Rng) -> Policy {
     if rng.percent(30) {
-        return Policy::default();
+        let cluster = rng.percent(60);
+        return Policy { listens: cluster, rolling: cluster, ..Policy::default() };
     }
     Policy {
         autorestart: rng.percent(85),
@@ -26,6 +27,11 @@ pub fn policy(rng: &mut Rng) -> Policy {
         backoff: if rng.percent(60) { 0 } else { time(rng) },
         wait_ready: rng.percent(40),
         ready_timeout: time(rng),
+        listens: rng.percent(55),
+        rolling: rng.percent(75),
+        accept_unready: rng.percent(20),
+        reload_soak: if rng.percent(50) { 0 } else { time(rng) },
+        drain_timeout: time(rng),
         kill_timeout: time(rng),
         stop_with: match rng.below(10) {
             0 => StopWith::Signal(rng.pick(&[i32::MIN, -1, 0, 9, 65, i32::MAX])),
@@ -36,14 +42,20 @@ pub fn policy(rng: &mut Rng) -> Policy {
     }
 }
 
-/// What comes next from one of many clients. `slots`: those that are listed.
-pub fn wish(rng: &mut Rng, slots: &[SlotId]) -> Wish {
+/// What comes next from one of many clients. `slots`: those that are listed. `releases`: how many of a hundred wishes are a new
+/// release of something.
+pub fn wish(rng: &mut Rng, slots: &[SlotId], releases: u64) -> Wish {
     let named = some(rng, slots);
+    if rng.percent(releases) {
+        return Wish::Command(Command::Reload { slots: named, parallel: parallel(rng) });
+    }
     Wish::Command(match rng.below(100) {
         0..26 => Command::Start { slots: named, settle: settle(rng) },
-        26..44 => Command::Stop { slots: named },
-        44..64 => Command::Restart { slots: named, settle: settle(rng) },
-        64..72 => Command::Delete { slots: named },
+        26..40 => Command::Stop { slots: named },
+        40..50 => Command::Restart { slots: named, settle: settle(rng) },
+        50..66 => Command::Reload { slots: named, parallel: parallel(rng) },
+        66..70 => Command::Delete { slots: named },
+        70..72 => Command::Retire { slots: named },
         72..76 => Command::Reset { slots: named },
         76..84 => Command::Signal { slots: named, signal: rng.pick(&[0, 1, 2, 9, 10, 15, -7, i32::MAX]) },
         84..91 => return Wish::Add(policy(rng)),
@@ -72,6 +84,10 @@ fn some(rng: &mut Rng, slots: &[SlotId]) -> Vec<SlotId> {
             }
         })
         .collect()
+}
+
+fn parallel(rng: &mut Rng) -> usize {
+    rng.pick(&[0, 1, 1, 1, 2, 2, 3, usize::MAX])
 }
 
 fn settle(rng: &mut Rng) -> u64 {

@@ -1,14 +1,23 @@
 //! Holds every step against the rules: the orders against the book, the book against the world's truth, the answers against
 //! what has happened. Never changes what it judges.
 
-use rewake_core::{CallId, Change, Effect, Input, Phase, RunId, Slot, SlotId, Time, Wanted};
+use std::collections::BTreeMap;
+
+use rewake_core::{
+    CallId, Change, Effect, Input, Leaving, Phase, RunId, Second, Slot, SlotId, SlotOutcome, StopStage, Stopping,
+    Successor, Time, Wanted,
+};
 
 use super::book::{Book, Expected, Follows};
 use super::calls::Calls;
+use super::process::Process;
 use super::rule::{Breach, Rule, breach};
+use super::run_book::RunBook;
 use super::slot_book::{Rest, SlotBook};
 use super::subject::Subject;
 use super::world::World;
+
+const SIGKILL: i32 = 9;
 
 /// The rules, and all that has to be remembered to check them.
 #[derive(Debug, Default)]
@@ -21,6 +30,8 @@ pub struct Judge {
     saved: Vec<(SlotId, Wanted)>,
     /// The call that this step began with.
     just_asked: Option<CallId>,
+    /// Whom each slot's new connections are for.
+    serving: BTreeMap<SlotId, RunId>,
 }
 
 impl Judge {
@@ -45,9 +56,18 @@ impl Judge {
             self.just_asked = Some(*call);
             self.calls.opened(*call, command, &self.book);
         }
+        self.follows.beside.clear();
         self.book.input(now, input, &mut self.follows);
         for (slot, news) in self.follows.news.drain(..) {
             self.calls.news(slot, news);
+        }
+    }
+
+    /// A run of an earlier daemon's is about to be told to go.
+    pub fn retired(&mut self, now: Time, slot: SlotId, run: RunId, since: Time) {
+        self.book.retired(now, slot, run, since, &mut self.follows);
+        if let Some(own) = self.book.slots.get(&slot).and_then(|slot| slot.run.as_ref()?.id) {
+            self.serving.insert(slot, own);
         }
     }
 
@@ -58,11 +78,29 @@ impl Judge {
             Effect::Release { run } => self.release(*run, world),
             Effect::Signal { run, signal, tree } => {
                 known(*run, effect, world)?;
+                if *signal != SIGKILL && self.was_replaced(*run) {
+                    self.served_by_another(*run, world)?;
+                }
                 self.expected(Expected::Signal { run: *run, signal: *signal, tree: *tree })
             }
             Effect::SendShutdown { run } => {
                 known(*run, effect, world)?;
+                if self.was_replaced(*run) {
+                    self.served_by_another(*run, world)?;
+                }
                 self.expected(Expected::SendShutdown(*run))
+            }
+            Effect::Serve { slot, run } => {
+                known(*run, effect, world)?;
+                self.expected(Expected::Serve(*slot, *run))?;
+                self.serving.insert(*slot, *run);
+                Ok(())
+            }
+            Effect::Drain { run } => {
+                known(*run, effect, world)?;
+                self.saved_first(self.book.slot_of(*run), effect)?;
+                self.served_by_another(*run, world)?;
+                self.expected(Expected::Drain(*run))
             }
             Effect::Reply { call, slots } => {
                 // What an earlier step changed was saved by its end.
@@ -70,11 +108,16 @@ impl Judge {
                 if at_once && slots.iter().any(|outcome| outcome.result.is_ok() && !self.is_saved(outcome.slot)) {
                     return breach(Rule::Saved, format!("call {call} is answered before its change would survive"));
                 }
-                self.calls.replied(*call, slots, self.book.closing)
+                self.calls.replied(*call, slots, self.book.closing)?;
+                if self.calls.is_reload(*call) {
+                    return self.reloaded(*call, slots);
+                }
+                Ok(())
             }
             Effect::Changed { slot, run, change, .. } => self.changed(now, *slot, *run, change, world),
             Effect::Save => {
                 self.list_changed();
+                self.follows.save_due.clear();
                 Ok(())
             }
             Effect::Removed { slot } => self.expected(Expected::Removed(*slot)),
@@ -87,6 +130,12 @@ impl Judge {
         if let Some(missing) = self.follows.orders.first() {
             return breach(Rule::Missing(missing.order()), format!("{missing:?} did not follow"));
         }
+        if let Some((call, outcomes)) = self.follows.answers.first() {
+            return breach(Rule::ReplyInTime, format!("call {call} was not answered with {outcomes:?}"));
+        }
+        if !self.follows.save_due.is_empty() {
+            return breach(Rule::Saved, "which runs are on their way out is not saved");
+        }
         if self.list() != self.saved {
             return breach(Rule::Saved, format!("{:?} became {:?}, not saved", self.saved, self.list()));
         }
@@ -96,9 +145,12 @@ impl Judge {
     }
 
     fn spawn(&mut self, slot: SlotId, run: RunId, world: &World) -> Result<(), Breach> {
-        if let Some(other) = world.held_in(slot).next() {
-            return breach(Rule::OneRunPerSlot, format!("slot {slot} is to get run {run} while it has run {other}"));
+        let leaving = |run: &RunId| self.follows.beside.contains(run);
+        let others: Vec<RunId> = world.held_in(slot).filter(|run| !leaving(run)).collect();
+        if others.len() > self.book.slots.get_mut(&slot).map_or(0, SlotBook::room_for_others) {
+            return breach(Rule::OneRunPerSlot, format!("slot {slot} is to get run {run} while it has {others:?}"));
         }
+        self.saved_first(Some(slot), &Effect::Spawn { slot, run })?;
         if self.newest_run.is_some_and(|newest| run <= newest) {
             return breach(Rule::FreshRunNumber, format!("run {run} follows {:?}", self.newest_run));
         }
@@ -115,7 +167,9 @@ impl Judge {
         if process.is_alive() {
             return breach(Rule::ReleaseWhenGone, format!("run {run} is alive"));
         }
-        self.calls.released(process.slot());
+        if world.held_in(process.slot()).eq([run]) {
+            self.calls.is_down(process.slot());
+        }
         self.expected(Expected::Release(run))
     }
 
@@ -155,10 +209,54 @@ impl Judge {
                 | Change::Restart
                 | Change::Delete
                 | Change::RestartOverlimit
-                | Change::SpawnFailed,
+                | Change::SpawnFailed
+                | Change::Reload
+                | Change::ReloadFailed(_),
                 _,
             ) => Ok(()),
         }
+    }
+
+    /// The one right answer to a reload.
+    fn reloaded(&mut self, call: CallId, outcomes: &[SlotOutcome]) -> Result<(), Breach> {
+        let Some(at) = self.follows.answers.iter().position(|(due, _)| *due == call) else {
+            return breach(Rule::ReplyIsTrue, format!("reload {call} is not over, but answered {outcomes:?}"));
+        };
+        let (_, right) = self.follows.answers.swap_remove(at);
+        if right == outcomes {
+            return Ok(());
+        }
+        breach(Rule::ReplyIsTrue, format!("reload {call} was answered {outcomes:?}, it went {right:?}"))
+    }
+
+    /// The next daemon must know which run is which before the old one is touched or a new one made.
+    fn saved_first(&self, slot: Option<SlotId>, effect: &Effect) -> Result<(), Breach> {
+        if slot.is_some_and(|slot| self.follows.save_due.contains(&slot)) {
+            return breach(Rule::Saved, format!("{effect:?} before what it follows from would survive"));
+        }
+        Ok(())
+    }
+
+    /// Whether a run has served its slot and is on its way out while another one is up.
+    fn was_replaced(&self, run: RunId) -> bool {
+        self.book.slots.values().any(|slot| {
+            let old = slot.leaver.as_ref().filter(|leaver| leaver.id == Some(run));
+            old.is_some_and(|old| old.online.is_some()) && slot.online_since().is_some()
+        })
+    }
+
+    /// Nobody takes a run's connections away from it unless another one has them, or the whole slot goes.
+    fn served_by_another(&self, run: RunId, world: &World) -> Result<(), Breach> {
+        // What has ended by itself serves nobody: its tree is cleaned up.
+        let Some(slot) = world.process(run).filter(|process| !process.is_reported_dead()).map(Process::slot) else {
+            return Ok(());
+        };
+        let goes = self.book.slots.get(&slot).is_none_or(|noted| noted.wanted != Wanted::Up || noted.run.is_none());
+        let another = self.serving.get(&slot).filter(|serving| **serving != run);
+        if goes || another.is_some_and(|other| world.process(*other).is_some_and(|other| !other.is_reported_dead())) {
+            return Ok(());
+        }
+        breach(Rule::NeverUnserved, format!("run {run} of slot {slot} is let go, and {another:?} serves"))
     }
 
     /// Crosses one order off the list of what must follow.
@@ -223,16 +321,51 @@ fn known(run: RunId, effect: &Effect, world: &World) -> Result<(), Breach> {
 
 fn agrees(slot: &Slot, noted: &SlotBook) -> bool {
     let run = noted.run.as_ref();
-    let alike = match &slot.phase {
+    let own = match &slot.phase {
         Phase::Stopped => run.is_none() && noted.rest == Rest::Stopped,
         Phase::Errored => run.is_none() && noted.rest == Rest::Errored,
         Phase::WaitingRestart { until } => run.is_none() && noted.rest == Rest::Waiting { until: *until },
         Phase::Spawning { .. } => run.is_some_and(|run| run.born.is_none()),
         Phase::Launching { ready_by, .. } => run.is_some_and(|run| run.ready_by == Some(*ready_by)),
-        Phase::Online { .. } => noted.online_since().is_some(),
-        Phase::Stopping(stopping) => {
-            run.is_some_and(|run| run.kill_at.is_some() && stopping.exit.is_some() == run.exit.is_some())
+        Phase::Online { listened, .. } => {
+            noted.online_since().is_some() && run.is_some_and(|run| run.listened == *listened)
         }
+        Phase::Stopping(stopping) => run.is_some_and(|run| alike(stopping, run)),
     };
-    alike && slot.run() == run.map(|run| run.id) && slot.wanted == noted.wanted && slot.restarts == noted.restarts
+    own && agrees_beside(slot, noted)
+        && slot.run() == run.and_then(|run| run.id)
+        && slot.wanted == noted.wanted
+        && slot.restarts == noted.restarts
+        && noted.oldest.is_none_or(|oldest| slot.oldest_run == oldest)
+}
+
+fn agrees_beside(slot: &Slot, noted: &SlotBook) -> bool {
+    let (heir, leaver) = (noted.heir.as_ref(), noted.leaver.as_ref());
+    match &slot.second {
+        None => heir.is_none() && leaver.is_none(),
+        Some(Second::Successor(successor)) => heir.is_some_and(|heir| {
+            let stage = match successor {
+                Successor::Spawning { .. } => heir.run.born.is_none(),
+                Successor::Launching { .. } => heir.run.born.is_some() && heir.soaked.is_none(),
+                Successor::Soaking { until, .. } => heir.soaked == Some(*until),
+            };
+            stage && heir.run.id == Some(successor.run())
+        }),
+        Some(Second::Leaving(Leaving::Spawning { run })) => {
+            leaver.is_some_and(|leaver| leaver.born.is_none() && leaver.id == Some(*run))
+        }
+        Some(Second::Leaving(Leaving::Stopping(stopping))) => {
+            leaver.is_some_and(|leaver| alike(stopping, leaver) && leaver.id == Some(stopping.run))
+        }
+    }
+}
+
+fn alike(stopping: &Stopping, run: &RunBook) -> bool {
+    let stage = match stopping.stage {
+        StopStage::Draining { until } => run.drain_by == Some(until) && run.kill_at.is_none(),
+        StopStage::Asked { kill_at } => run.kill_at == Some(kill_at) && run.give_up_at.is_none(),
+        StopStage::Killed { give_up_at } => run.give_up_at == Some(give_up_at) && !run.given_up,
+        StopStage::Stuck => run.given_up,
+    };
+    stage && stopping.exit.is_some() == run.exit.is_some()
 }

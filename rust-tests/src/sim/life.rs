@@ -1,18 +1,19 @@
 //! One life of a core, from its seed: chaos, then calm, then the end. Keeps to the rules of driving a core (one step at a
 //! time, its orders carried out in order, time never going back) and to nothing else.
 
-use rewake_core::{CallId, Command, Core, Effect, Input, NewSlot, SlotId, Time, Wanted};
+use rewake_core::{CallId, Command, Core, Effect, Input, NewSlot, RunId, SlotId, Time, Wanted};
 
 use super::book::Book;
 use super::client::{self, Wish};
 use super::judge::Judge;
 use super::rng::Rng;
 use super::rule::{Breach, Rule, breach};
+use super::run_book::RunBook;
 use super::slot_book::{Rest, SlotBook};
 use super::subject::Subject;
 use super::table::{Stored, Table};
 use super::trace::Trace;
-use super::world::World;
+use super::world::{Held, World};
 
 /// What lies further ahead than this never comes, ms: ten minutes, more than any delay that is not meant as "never".
 const HORIZON: u64 = 600_000;
@@ -35,6 +36,8 @@ struct Life<'a> {
     steps: u32,
     /// What the daemon has written down.
     table: Table,
+    /// How many of a hundred wishes are for a reload, beside those that are for anything.
+    releases: u64,
     /// The daemon may die.
     dangerous: bool,
 }
@@ -61,6 +64,7 @@ pub fn live(seed: u64, subject: &mut dyn Subject, trace: Trace) -> Report {
         effects: Vec::new(),
         steps: 0,
         table: Table::default(),
+        releases: 0,
         dangerous: true,
     };
     let breach = life.whole().err();
@@ -69,6 +73,7 @@ pub fn live(seed: u64, subject: &mut dyn Subject, trace: Trace) -> Report {
 
 impl Life<'_> {
     fn whole(&mut self) -> Result<(), Breach> {
+        self.releases = self.rng.pick(&[0, 0, 40]);
         for _ in 0..=self.rng.below(4) {
             let policy = client::policy(&mut self.rng);
             self.grant(Wish::Add(policy))?;
@@ -103,7 +108,7 @@ impl Life<'_> {
                     wishes -= 1;
                     self.next_wish = self.now + client::pause(&mut self.rng);
                     let slots: Vec<SlotId> = self.judge.book.slots.keys().copied().collect();
-                    let wish = client::wish(&mut self.rng, &slots);
+                    let wish = client::wish(&mut self.rng, &slots, self.releases);
                     self.grant(wish)?;
                 }
                 1 if world => self.happen()?,
@@ -138,19 +143,27 @@ impl Life<'_> {
     /// A process that may take for ever to obey, by its policy, is ended by somebody else.
     fn help(&mut self) {
         let now = self.now;
-        for run in self.judge.book.slots.values().filter_map(|slot| slot.run.as_ref()) {
-            if run.give_up_at.or(run.kill_at).is_some_and(|at| at - now > HORIZON) {
-                self.world.end(now, run.id);
+        for run in self.judge.book.slots.values().flat_map(SlotBook::runs) {
+            if let Some(id) = run.id.filter(|_| run.end_due().is_some_and(|at| at - now > HORIZON)) {
+                self.world.end(now, id);
             }
         }
     }
 
     fn at_rest(&self) -> Result<(), Breach> {
         for (id, slot) in &self.judge.book.slots {
-            let stuck = slot.run.as_ref().is_some_and(|run| {
-                let immortal = self.world.process(run.id).is_some_and(|process| !process.is_mortal());
-                immortal && run.kill_at.is_some()
-            });
+            let is_stuck = |run: &RunBook| {
+                let process = run.id.and_then(|id| self.world.process(id));
+                run.kill_at.is_some() && process.is_some_and(|process| !process.is_mortal())
+            };
+            let stuck = slot.run.as_ref().is_some_and(is_stuck);
+            if slot.leaver.as_ref().is_some_and(|run| !is_stuck(run)) {
+                return breach(Rule::ComesToRest, format!("slot {id} rests with two runs: {slot:?}"));
+            }
+            // One that may take for ever to be ready.
+            if slot.heir.is_some() && slot.second_due().is_none_or(|at| at - self.now <= HORIZON) {
+                return breach(Rule::ComesToRest, format!("slot {id} rests in its reload: {slot:?}"));
+            }
             let fine = match (&slot.run, slot.wanted) {
                 (Some(run), Wanted::Up) => run.online.is_some() || run.ready_by.is_some() || self.judge.book.closing,
                 (Some(_), Wanted::Down | Wanted::Gone) => false,
@@ -232,11 +245,7 @@ impl Life<'_> {
         if dies {
             effects.truncate(self.rng.index(effects.len() + 1));
         }
-        let judged = effects.iter().try_for_each(|effect| {
-            self.judge.effect(self.now, effect, &self.world)?;
-            self.carry_out(effect);
-            Ok(())
-        });
+        let judged = self.obey(&effects);
         effects.clear();
         self.effects = effects;
         judged?;
@@ -244,6 +253,14 @@ impl Life<'_> {
             return self.next_life();
         }
         self.judge.after(self.now, ticked, self.subject)
+    }
+
+    fn obey(&mut self, effects: &[Effect]) -> Result<(), Breach> {
+        effects.iter().try_for_each(|effect| {
+            self.judge.effect(self.now, effect, &self.world)?;
+            self.carry_out(effect);
+            Ok(())
+        })
     }
 
     /// The daemon has died. The next one takes back what the table and the keeper hold, as the engine does.
@@ -255,23 +272,37 @@ impl Life<'_> {
         *core = Core::default();
         // The table alone does not know: a restart by the policy writes nothing.
         core.use_runs_from(self.table.next_run.max(self.world.fresh_run()));
-        for Stored { id, instance, new, wanted, restarts } in self.table.slots.clone() {
+        let mut to_retire = Vec::new();
+        for Stored { id, instance, new, wanted, restarts, oldest_run } in self.table.slots.clone() {
             book.add(id, new.policy.clone(), wanted, restarts);
             core.restore(id, instance, new, wanted, restarts);
-        }
-        let mut to_stop = Vec::new();
-        for (run, slot, since) in held {
-            if !core.adopt(slot, run, since) {
-                // Of a slot that was being deleted.
-                self.world.put_away(self.now, run);
-                continue;
+            let mut runs: Vec<Held> = held.iter().filter(|held| held.slot == id).copied().collect();
+            if let Some(own) = own_run(&runs, oldest_run) {
+                core.adopt(id, own.run, own.since);
+                book.adopted(id, own.run, own.since);
+                runs.retain(|held| held.run != own.run);
             }
-            book.adopted(slot, run, since);
-            to_stop.extend(book.slots.get(&slot).filter(|noted| noted.wanted != Wanted::Up).map(|_| slot));
+            to_retire.extend(runs);
         }
-        let lost = |slot: &SlotBook| slot.wanted == Wanted::Up && slot.run.is_none();
-        let to_start: Vec<SlotId> = book.slots.iter().filter(|(_, slot)| lost(slot)).map(|(id, _)| *id).collect();
+        // Of slots that were being deleted.
+        for orphan in held.iter().filter(|held| !book.slots.contains_key(&held.slot)) {
+            core.use_runs_from(orphan.run.0 + 1);
+            self.world.put_away(self.now, orphan.run);
+        }
         self.judge = self.judge.of_the_next_life(book);
+        for Held { run, slot, since, .. } in to_retire {
+            self.judge.retired(self.now, slot, run, since);
+            let mut effects = Vec::new();
+            if !self.subject.core_mut().retire(self.now, slot, run, since, &mut effects) {
+                return breach(Rule::OneRunPerSlot, format!("slot {slot} had three runs, run {run} among them"));
+            }
+            self.obey(&effects)?;
+        }
+        let noted = |keep: fn(&SlotBook) -> bool, book: &Book| -> Vec<SlotId> {
+            book.slots.iter().filter(|(_, slot)| keep(slot)).map(|(id, _)| *id).collect()
+        };
+        let to_stop = noted(|slot| slot.wanted != Wanted::Up && slot.runs().next().is_some(), &self.judge.book);
+        let to_start = noted(|slot| slot.wanted == Wanted::Up && slot.run.is_none(), &self.judge.book);
         self.command(Command::Stop { slots: to_stop })?;
         self.command(Command::Start { slots: to_start, settle: 0 })
     }
@@ -284,9 +315,22 @@ impl Life<'_> {
             }
             Effect::Signal { run, signal, tree } => self.world.signal(self.now, *run, *signal, *tree),
             Effect::SendShutdown { run } => self.world.send_shutdown(self.now, *run),
+            Effect::Drain { run } => self.world.drain(self.now, *run),
             Effect::Release { run } => self.world.release(*run),
             Effect::Save => self.table = Table::of(self.subject.core()),
-            Effect::Reply { .. } | Effect::Changed { .. } | Effect::Removed { .. } | Effect::Never { .. } => {}
+            Effect::Reply { .. }
+            | Effect::Serve { .. }
+            | Effect::Changed { .. }
+            | Effect::Removed { .. }
+            | Effect::Never { .. } => {}
         }
     }
+}
+
+/// Which of a slot's runs is its own: the oldest that is alive and not known to be on its way out. A newer one has not taken over, or
+/// that would be written down.
+fn own_run(runs: &[Held], oldest: RunId) -> Option<Held> {
+    let wanted = |held: &&Held| held.run >= oldest;
+    let alive = runs.iter().filter(wanted).filter(|held| held.alive).min_by_key(|held| held.run);
+    alive.or_else(|| runs.iter().filter(wanted).max_by_key(|held| held.run)).copied()
 }

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use rewake_core::{CallId, Command, Core, Effect, Fact, Input, Phase, RunId, Slot, SlotId, SlotOutcome, Time};
+use rewake_core::{
+    Awaits, CallId, Change, Command, Core, Effect, Fact, Failure, Input, Leaving, Phase, RunId, Second, Slot, SlotId,
+    SlotOutcome, StopStage, Stopping, Successor, Time,
+};
 
 use super::subject::Subject;
 
@@ -52,6 +55,24 @@ pub enum Bug {
     ShutdownForgets,
     /// There is always something due.
     BusyLoop,
+    /// A new run that is no good is left beside the old one.
+    TwoRunsLeft,
+    /// What the old run says is taken for the new one's word.
+    OldReadyTaken,
+    /// The old run is told to go when the new one is only being made.
+    OldStoppedTooSoon,
+    /// A reload that has failed goes on with the next slot.
+    FailedReloadGoesOn,
+    /// A reload is not answered.
+    ReloadReplyLost,
+    /// The time for draining passes and nothing is done.
+    DrainForgotten,
+    /// Nobody is woken when the time for draining is over.
+    DrainDeadlineHidden,
+    /// A run that drains gets new connections.
+    ServedWhileDraining,
+    /// Now and then a new run that hangs replaces the old one.
+    HangingReplaces,
 }
 
 /// A core with one bug.
@@ -62,13 +83,24 @@ pub struct Mutant {
     count: u64,
     /// Every run that ever was.
     runs: BTreeMap<RunId, SlotId>,
+    reloads: BTreeMap<CallId, Vec<SlotId>>,
+    /// What was draining before this step.
+    draining: Vec<RunId>,
     now: Time,
 }
 
 impl Mutant {
     #[must_use]
     pub fn new(bug: Bug) -> Self {
-        Self { core: Core::default(), bug, count: 0, runs: BTreeMap::new(), now: Time(0) }
+        Self {
+            core: Core::default(),
+            bug,
+            count: 0,
+            runs: BTreeMap::new(),
+            reloads: BTreeMap::new(),
+            draining: Vec::new(),
+            now: Time(0),
+        }
     }
 
     fn now_and_then(&mut self) -> bool {
@@ -81,6 +113,8 @@ impl Mutant {
         match self.bug {
             Bug::LateExitTaken => Some(self.for_the_new_run(input)),
             Bug::TreeForgotten => Some(without_tree(input)),
+            Bug::OldReadyTaken => Some(self.for_the_successor(input)),
+            Bug::HangingReplaces => Some(self.ready_after_all(now, input, effects)),
             Bug::StopDuringSpawnLost => {
                 if let Input::Command(call, Command::Stop { slots }) = &input
                     && let [slot] = slots[..]
@@ -117,7 +151,14 @@ impl Mutant {
             | Bug::KillAtOnce
             | Bug::RestartForgotten
             | Bug::SaveForgotten
-            | Bug::BusyLoop => Some(input),
+            | Bug::BusyLoop
+            | Bug::TwoRunsLeft
+            | Bug::OldStoppedTooSoon
+            | Bug::FailedReloadGoesOn
+            | Bug::ReloadReplyLost
+            | Bug::DrainForgotten
+            | Bug::DrainDeadlineHidden
+            | Bug::ServedWhileDraining => Some(input),
         }
     }
 
@@ -128,6 +169,37 @@ impl Mutant {
         let slot = self.runs.get(&run).and_then(|slot| self.core.slot(*slot));
         let run = slot.and_then(Slot::run).unwrap_or(run);
         Input::Fact(Fact::Exited { run, status, tree_gone })
+    }
+
+    fn for_the_successor(&self, input: Input) -> Input {
+        let (Input::Fact(Fact::Ready { run }) | Input::Fact(Fact::Listening { run })) = &input else {
+            return input;
+        };
+        let slot = self.core.slot_of(*run).filter(|slot| slot.run() == Some(*run));
+        match (slot.and_then(|slot| slot.second.as_ref()), &input) {
+            (Some(Second::Successor(successor)), Input::Fact(Fact::Ready { .. })) => {
+                Input::Fact(Fact::Ready { run: successor.run() })
+            }
+            (Some(Second::Successor(successor)), _) => Input::Fact(Fact::Listening { run: successor.run() }),
+            (Some(Second::Leaving(_)) | None, _) => input,
+        }
+    }
+
+    fn ready_after_all(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) -> Input {
+        if input != Input::Tick {
+            return input;
+        }
+        let late = |slot: &Slot| match &slot.second {
+            Some(Second::Successor(Successor::Launching { run, awaits: Awaits::Ready { by }, .. })) if *by <= now => {
+                Some(*run)
+            }
+            Some(_) | None => None,
+        };
+        let late: Vec<RunId> = self.core.slots().filter_map(late).collect();
+        for run in late {
+            self.core.step(now, Input::Fact(Fact::Ready { run }), effects);
+        }
+        input
     }
 
     /// What the outside gets to see.
@@ -175,14 +247,69 @@ impl Mutant {
                     effects.push(all_is_well(*call, slots));
                 }
             }
+            Bug::TwoRunsLeft => {
+                let failed = |effect: &Effect| {
+                    let Effect::Changed { run, change: Change::ReloadFailed(_), .. } = effect else {
+                        return None;
+                    };
+                    *run
+                };
+                let failed: Vec<RunId> = effects.iter().filter_map(failed).collect();
+                effects.retain(|effect| !asks(effect).is_some_and(|run| failed.contains(&run)));
+            }
+            Bug::OldStoppedTooSoon => {
+                let begun = |effect: &Effect| {
+                    let Effect::Changed { slot, change: Change::Reload, .. } = effect else {
+                        return None;
+                    };
+                    self.core.slot(*slot).and_then(Slot::run)
+                };
+                let old: Vec<RunId> = effects.iter().filter_map(begun).collect();
+                effects.extend(old.into_iter().map(|run| Effect::Drain { run }));
+            }
+            Bug::FailedReloadGoesOn => self.go_on(now, effects),
+            Bug::ReloadReplyLost => effects
+                .retain(|effect| !matches!(effect, Effect::Reply { call, .. } if self.reloads.contains_key(call))),
+            Bug::DrainForgotten => effects.retain(|effect| {
+                *input != Input::Tick || !asks(effect).is_some_and(|run| self.draining.contains(&run))
+            }),
+            Bug::ServedWhileDraining => {
+                let drained = |effect: &Effect| {
+                    let Effect::Drain { run } = effect else {
+                        return None;
+                    };
+                    Some(Effect::Serve { slot: *self.runs.get(run)?, run: *run })
+                };
+                let again: Vec<Effect> = effects.iter().filter_map(drained).collect();
+                effects.extend(again);
+            }
             Bug::LateExitTaken
             | Bug::StopDuringSpawnLost
             | Bug::KillDeadlineHidden
+            | Bug::OldReadyTaken
+            | Bug::HangingReplaces
+            | Bug::DrainDeadlineHidden
             | Bug::TreeForgotten
             | Bug::EndlessRestarts
             | Bug::ReadyUnheard
             | Bug::ShutdownForgets
             | Bug::BusyLoop => {}
+        }
+    }
+
+    fn go_on(&mut self, now: Time, effects: &mut Vec<Effect>) {
+        let answered = |effect: &Effect| {
+            let Effect::Reply { call, slots } = effect else {
+                return None;
+            };
+            self.reloads.contains_key(call).then(|| slots.clone())
+        };
+        let answers: Vec<Vec<SlotOutcome>> = effects.iter().filter_map(answered).collect();
+        for outcome in answers.into_iter().flatten() {
+            if outcome.result == Err(Failure::NotReloaded) {
+                let next = Command::Reload { slots: vec![outcome.slot], parallel: 1 };
+                self.core.step(now, Input::Command(CallId(HIDDEN), next), effects);
+            }
         }
     }
 
@@ -195,6 +322,10 @@ impl Mutant {
 impl Subject for Mutant {
     fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
         self.now = now;
+        if let Input::Command(call, Command::Reload { slots, .. }) = &input {
+            self.reloads.insert(*call, slots.clone());
+        }
+        self.draining = self.core.slots().flat_map(draining).collect();
         if let Some(seen) = self.altered(now, input.clone(), effects) {
             self.core.step(now, seen, effects);
         }
@@ -214,7 +345,19 @@ impl Subject for Mutant {
                 let heard = |slot: &&Slot| !matches!(slot.phase, Phase::Stopping(_));
                 self.core.slots().filter(heard).filter_map(Slot::next_deadline).min()
             }
-            Bug::LateExitTaken
+            Bug::DrainDeadlineHidden => {
+                let heard = |slot: &&Slot| draining(slot).next().is_none();
+                self.core.slots().filter(heard).filter_map(Slot::next_deadline).min()
+            }
+            Bug::TwoRunsLeft
+            | Bug::OldReadyTaken
+            | Bug::OldStoppedTooSoon
+            | Bug::FailedReloadGoesOn
+            | Bug::ReloadReplyLost
+            | Bug::DrainForgotten
+            | Bug::ServedWhileDraining
+            | Bug::HangingReplaces
+            | Bug::LateExitTaken
             | Bug::StopDuringSpawnLost
             | Bug::KillForgotten
             | Bug::ReplyLost
@@ -239,6 +382,41 @@ impl Subject for Mutant {
 
     fn core_mut(&mut self) -> &mut Core {
         &mut self.core
+    }
+}
+
+/// The runs of a slot that drain.
+fn draining(slot: &Slot) -> impl Iterator<Item = RunId> {
+    let drains = |stopping: &Stopping| matches!(stopping.stage, StopStage::Draining { .. }).then_some(stopping.run);
+    let own = match &slot.phase {
+        Phase::Stopping(stopping) => drains(stopping),
+        Phase::Stopped
+        | Phase::Errored
+        | Phase::Spawning { .. }
+        | Phase::Launching { .. }
+        | Phase::Online { .. }
+        | Phase::WaitingRestart { .. } => None,
+    };
+    let beside = match &slot.second {
+        Some(Second::Leaving(Leaving::Stopping(stopping))) => drains(stopping),
+        Some(Second::Leaving(Leaving::Spawning { .. }) | Second::Successor(_)) | None => None,
+    };
+    own.into_iter().chain(beside)
+}
+
+/// Whom an order asks to end.
+fn asks(effect: &Effect) -> Option<RunId> {
+    match effect {
+        Effect::Signal { run, .. } | Effect::SendShutdown { run } => Some(*run),
+        Effect::Spawn { .. }
+        | Effect::Serve { .. }
+        | Effect::Drain { .. }
+        | Effect::Release { .. }
+        | Effect::Reply { .. }
+        | Effect::Changed { .. }
+        | Effect::Save
+        | Effect::Removed { .. }
+        | Effect::Never { .. } => None,
     }
 }
 

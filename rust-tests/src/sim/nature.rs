@@ -15,6 +15,12 @@ pub struct Nature {
     pub crash: Option<(u64, ExitStatus)>,
     /// It says `'ready'` so long after its start, each time.
     pub ready: Vec<u64>,
+    /// It begins to listen so long after its start.
+    pub listens: Option<u64>,
+    /// It has served what it had so long after it was told to accept nothing any more; `None`: never.
+    pub drains: Option<u64>,
+    /// It ends by itself when it has.
+    pub leaves: bool,
     /// It obeys a polite signal after so long; `None`: ignores it.
     pub polite: Option<u64>,
     pub channel: Channel,
@@ -55,6 +61,9 @@ impl Nature {
             stillborn: rng.percent(12).then(|| rng.percent(60)),
             crash: rng.percent(55).then(|| (lifetime(rng), status(rng))),
             ready: (0..rng.pick(&[0, 1, 1, 1, 2])).map(|_| lifetime(rng)).collect(),
+            listens: rng.percent(70).then(|| rng.pick(&[0, 1, 20, 500, 999, 1001, 2999, 3001, 9000])),
+            drains: rng.percent(70).then(|| rng.pick(&[0, 1, 50, 1000, 7999, 8001])),
+            leaves: rng.percent(30),
             polite: rng.percent(75).then(|| rng.pick(&[0, 1, 40, 1500, 1600, 1700, 9000])),
             channel: match rng.below(4) {
                 0 => Channel::Ignores,
@@ -80,6 +89,9 @@ impl Nature {
             stillborn: None,
             crash: None,
             ready: vec![5],
+            listens: Some(4),
+            drains: Some(3),
+            leaves: false,
             polite: Some(2),
             channel: Channel::Obeys(2),
             mortal: Some(0),

@@ -77,6 +77,12 @@ impl Process {
         self.life == Life::Alive
     }
 
+    /// Whether its end was told.
+    #[must_use]
+    pub fn is_reported_dead(&self) -> bool {
+        self.exit_reported
+    }
+
     /// Whether SIGKILL ends it and its tree.
     #[must_use]
     pub fn is_mortal(&self) -> bool {

@@ -5,8 +5,10 @@ use std::fmt;
 /// A rule that was broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
-    /// A slot has at most one process, or one that is being made.
+    /// A slot has at most one process or one that is being made; two while it is reloaded, never three.
     OneRunPerSlot,
+    /// A run is let go only when another of its slot is up.
+    NeverUnserved,
     /// Run numbers only grow.
     FreshRunNumber,
     /// Orders name slots and runs that exist and were not let go of.
@@ -49,7 +51,9 @@ pub enum Order {
     /// A signal or message, but not SIGKILL.
     Ask,
     Kill,
+    Drain,
     Online,
+    Serve,
     Exit,
     CannotBeKilled,
     Removed,

@@ -1,16 +1,12 @@
 //! What a careful reader of the rules notes of one slot while inputs go by. Written apart from the core: flags and dates
 //! instead of phases. Never looks into the core.
 
-use rewake_core::{Command, ExitStatus, Fact, Policy, RunId, SlotId, StopWith, Time, Wanted};
+use rewake_core::{CallId, Command, ExitStatus, Fact, Failure, Policy, RunId, SlotId, Time, Wanted};
 
 use super::book::{Expected, Follows, News};
+use super::heir_book::{Claim, Heir};
 use super::restart::{History, Next};
-
-const SIGINT: i32 = 2;
-const SIGKILL: i32 = 9;
-const SIGTERM: i32 = 15;
-/// How long SIGKILL may take at least before the core may say that it does not help, ms.
-const SIGKILL_PATIENCE: u64 = 2000;
+use super::run_book::RunBook;
 
 /// One slot as it ought to be.
 #[derive(Debug, Clone)]
@@ -18,9 +14,21 @@ pub struct SlotBook {
     pub policy: Policy,
     pub wanted: Wanted,
     pub run: Option<RunBook>,
+    /// The run that is to replace it.
+    pub heir: Option<Heir>,
+    /// The run that was replaced, or was to replace it and will not.
+    pub leaver: Option<RunBook>,
     pub rest: Rest,
     pub restarts: u32,
-    history: History,
+    /// Runs below this are on their way out.
+    pub oldest: Option<RunId>,
+    /// The run that has yet to get its number will be that.
+    pub(super) next_is_oldest: bool,
+    /// Reloads that have begun with it.
+    pub claims: Vec<Claim>,
+    /// Somebody waits for it to be down, so it must be that once.
+    pub(super) must_go_down: bool,
+    pub(super) history: History,
 }
 
 /// What a slot without a run is doing.
@@ -29,21 +37,6 @@ pub enum Rest {
     Stopped,
     Errored,
     Waiting { until: Time },
-}
-
-/// One run as far as it was reported.
-#[derive(Debug, Clone)]
-pub struct RunBook {
-    pub id: RunId,
-    pub born: Option<Time>,
-    pub online: Option<Time>,
-    pub ready_by: Option<Time>,
-    /// Something asked for its end or its replacement: what follows is not the policy's to say.
-    pub ordered: bool,
-    pub kill_at: Option<Time>,
-    pub give_up_at: Option<Time>,
-    pub given_up: bool,
-    pub exit: Option<(ExitStatus, u64)>,
 }
 
 /// What a slot needs to know to write down what follows.
@@ -55,12 +48,16 @@ pub(super) struct Hand<'a> {
 }
 
 impl Hand<'_> {
-    fn order(&mut self, order: Expected) {
+    pub(super) fn order(&mut self, order: Expected) {
         self.follows.orders.push(order);
     }
 
-    fn news(&mut self, news: News) {
+    pub(super) fn news(&mut self, news: News) {
         self.follows.news.push((self.id, news));
+    }
+
+    pub(super) fn settled(&mut self, call: CallId, result: Result<(), Failure>) {
+        self.follows.settled.push((call, self.id, result));
     }
 }
 
@@ -68,13 +65,42 @@ impl SlotBook {
     /// A slot that is stopped.
     #[must_use]
     pub fn new(policy: Policy, wanted: Wanted, restarts: u32) -> Self {
-        Self { policy, wanted, run: None, rest: Rest::Stopped, restarts, history: History::default() }
+        Self {
+            policy,
+            wanted,
+            run: None,
+            heir: None,
+            leaver: None,
+            rest: Rest::Stopped,
+            restarts,
+            oldest: None,
+            next_is_oldest: false,
+            claims: Vec::new(),
+            must_go_down: false,
+            history: History::default(),
+        }
+    }
+
+    /// All its runs.
+    pub fn runs(&self) -> impl Iterator<Item = &RunBook> {
+        self.run.iter().chain(self.heir.as_ref().map(|heir| &heir.run)).chain(&self.leaver)
+    }
+
+    /// The one that the core has yet to give a number.
+    pub(super) fn unnumbered(&mut self) -> Option<&mut RunBook> {
+        let heir = self.heir.as_mut().map(|heir| &mut heir.run);
+        self.run.iter_mut().chain(heir).find(|run| run.id.is_none())
+    }
+
+    /// How many others it may have when it gets a new run.
+    pub(super) fn room_for_others(&mut self) -> usize {
+        if self.unnumbered().is_none() { 0 } else { self.runs().count() - 1 }
     }
 
     /// The run that is up.
     #[must_use]
     pub fn online_since(&self) -> Option<Time> {
-        self.run.as_ref().filter(|run| run.kill_at.is_none()).and_then(|run| run.online)
+        self.run.as_ref().filter(|run| !run.leaves()).and_then(|run| run.online)
     }
 
     pub(super) fn command(&mut self, command: &Command, hand: &mut Hand<'_>) {
@@ -82,17 +108,23 @@ impl SlotBook {
         match command {
             Command::Delete { .. } => {
                 self.wanted = Wanted::Gone;
-                hand.news(News::TakenDown);
+                self.overtaken(hand);
                 self.take_down(hand);
             }
+            Command::Retire { .. } => {
+                self.wanted = Wanted::Gone;
+                self.overtaken(hand);
+                self.retire(hand);
+            }
             Command::Shutdown => {
-                hand.news(News::TakenDown);
+                self.overtaken(hand);
                 self.take_down(hand);
             }
             Command::Stop { .. } if !gone => {
                 self.wanted = Wanted::Down;
-                hand.news(News::TakenDown);
+                self.overtaken(hand);
                 self.take_down(hand);
+                self.must_go_down = self.run.as_ref().is_some_and(|run| !run.given_up);
             }
             Command::Start { .. } if !gone && !hand.closing => self.start(hand),
             Command::Restart { .. } if !gone && !hand.closing => self.restart(hand),
@@ -102,10 +134,12 @@ impl SlotBook {
             }
             Command::Signal { signal, .. } if !gone => {
                 if let Some(run) = self.run.as_ref().filter(|run| run.born.is_some() && run.exit.is_none()) {
-                    hand.order(Expected::Signal { run: run.id, signal: *signal, tree: false });
+                    hand.order(Expected::Signal { run: run.number(), signal: *signal, tree: false });
                 }
             }
-            Command::Start { .. }
+            // Its slots take turns; see `Book`.
+            Command::Reload { .. }
+            | Command::Start { .. }
             | Command::Restart { .. }
             | Command::Stop { .. }
             | Command::Reset { .. }
@@ -113,59 +147,85 @@ impl SlotBook {
         }
     }
 
-    fn start(&mut self, hand: &mut Hand<'_>) {
+    /// A command wants it down.
+    fn overtaken(&mut self, hand: &mut Hand<'_>) {
+        hand.news(News::TakenDown);
+        let why = if hand.closing && self.wanted != Wanted::Gone { Failure::ShuttingDown } else { Failure::Superseded };
+        self.fail_claims(why, hand);
+    }
+
+    pub(super) fn start(&mut self, hand: &mut Hand<'_>) {
         self.wanted = Wanted::Up;
         match &mut self.run {
             None => {
                 self.history = History::default();
-                hand.order(Expected::Spawn(hand.id));
+                self.spawn(hand);
             }
             // What is on its way out is followed by a new run, whatever the policy says of how it ended.
-            Some(run) => run.ordered |= run.kill_at.is_some(),
-        }
-    }
-
-    fn restart(&mut self, hand: &mut Hand<'_>) {
-        self.wanted = Wanted::Up;
-        self.history = History::default();
-        match &mut self.run {
-            None => hand.order(Expected::Spawn(hand.id)),
-            Some(run) => {
+            Some(run) if run.leaves() => {
                 run.ordered = true;
-                if run.born.is_some() && run.kill_at.is_none() {
-                    self.restarts = self.restarts.saturating_add(1);
-                    self.ask(hand);
-                }
-            }
-        }
-    }
-
-    fn take_down(&mut self, hand: &mut Hand<'_>) {
-        match &mut self.run {
-            None => self.rest = Rest::Stopped,
-            Some(run) if run.born.is_none() => run.ordered = true,
-            Some(run) if run.kill_at.is_none() => {
-                run.ordered = true;
-                self.ask(hand);
+                run.ask_once(&self.policy, hand);
             }
             Some(_) => {}
         }
     }
 
-    /// Its process is to end: politely now, by SIGKILL after `kill_timeout`.
-    fn ask(&mut self, hand: &mut Hand<'_>) {
+    pub(super) fn restart(&mut self, hand: &mut Hand<'_>) {
+        self.wanted = Wanted::Up;
+        self.history = History::default();
+        self.fail_rolling(Failure::Superseded, hand);
+        self.dismiss(hand);
         let Some(run) = &mut self.run else {
+            self.spawn(hand);
             return;
         };
-        run.kill_at = Some(hand.now + self.policy.kill_timeout);
-        run.ready_by = None;
-        hand.order(match self.policy.stop_with {
-            StopWith::Signal(signal) => Expected::Signal { run: run.id, signal, tree: self.policy.treekill },
-            StopWith::Message => Expected::SendShutdown(run.id),
-        });
+        run.ordered = true;
+        if run.born.is_some() {
+            if !run.leaves() {
+                self.restarts = self.restarts.saturating_add(1);
+                self.went_down();
+            }
+            if let Some(run) = &mut self.run {
+                run.ask_once(&self.policy, hand);
+            }
+        }
+    }
+
+    fn take_down(&mut self, hand: &mut Hand<'_>) {
+        self.dismiss(hand);
+        if self.run.is_none() {
+            self.rest = Rest::Stopped;
+            self.fold(hand);
+        }
+        if let Some(run) = &mut self.run {
+            run.ordered = true;
+            if run.born.is_some() {
+                run.ask_once(&self.policy, hand);
+            }
+        }
+    }
+
+    fn retire(&mut self, hand: &mut Hand<'_>) {
+        if self.run.as_ref().is_some_and(|run| run.leaves() && !run.given_up) {
+            return;
+        }
+        if self.online_since().is_some() {
+            if self.heir.is_some() {
+                self.dismiss(hand);
+            }
+            if let Some(run) = &mut self.run {
+                run.ordered = true;
+                run.let_go(&self.policy, hand);
+            }
+        } else {
+            self.take_down(hand);
+        }
     }
 
     pub(super) fn fact(&mut self, fact: Fact, hand: &mut Hand<'_>) {
+        if self.run.as_ref().is_none_or(|run| run.id != Some(fact.run())) {
+            return self.second_fact(fact, hand);
+        }
         let Some(run) = &mut self.run else {
             return;
         };
@@ -175,18 +235,26 @@ impl SlotBook {
             Fact::Exited { status, tree_gone, .. } if run.exit.is_none() => self.exited(status, tree_gone, hand),
             Fact::TreeGone { .. } if run.exit.is_some() => self.ended(hand),
             Fact::Ready { .. } if run.ready_by.is_some() => self.online(hand),
-            Fact::ShutdownUndeliverable { .. }
-                if run.kill_at.is_some() && run.give_up_at.is_none() && run.exit.is_none() =>
-            {
-                hand.order(Expected::Signal { run: run.id, signal: SIGINT, tree: self.policy.treekill });
-            }
+            Fact::Listening { .. } if run.born.is_some() => run.listened = true,
+            Fact::Drained { .. } => run.drained(&self.policy, hand),
+            Fact::ShutdownUndeliverable { .. } => run.undeliverable(&self.policy, hand),
             Fact::Spawned { .. }
             | Fact::SpawnFailed { .. }
             | Fact::Exited { .. }
             | Fact::TreeGone { .. }
-            | Fact::Ready { .. }
-            | Fact::ShutdownUndeliverable { .. } => {}
+            | Fact::Listening { .. }
+            | Fact::Ready { .. } => {}
         }
+    }
+
+    /// A process is to be made for it.
+    pub(super) fn spawn(&mut self, hand: &mut Hand<'_>) {
+        self.run = Some(RunBook::unnumbered());
+        if self.leaver.is_some() {
+            self.next_is_oldest = true;
+            hand.follows.save_due.push(hand.id);
+        }
+        hand.order(Expected::Spawn(hand.id));
     }
 
     fn born(&mut self, hand: &mut Hand<'_>) {
@@ -196,7 +264,7 @@ impl SlotBook {
         run.born = Some(hand.now);
         if run.ordered || hand.closing || self.wanted != Wanted::Up {
             run.ordered = true;
-            self.ask(hand);
+            run.ask(&self.policy, hand);
         } else if self.policy.wait_ready {
             run.ready_by = Some(hand.now + self.policy.ready_timeout);
         } else {
@@ -204,11 +272,13 @@ impl SlotBook {
         }
     }
 
-    fn online(&mut self, hand: &mut Hand<'_>) {
+    pub(super) fn online(&mut self, hand: &mut Hand<'_>) {
         if let Some(run) = &mut self.run {
             run.online = Some(hand.now);
             run.ready_by = None;
-            hand.order(Expected::Online(run.id));
+            hand.order(Expected::Online(run.number()));
+            hand.order(Expected::Serve(hand.id, run.number()));
+            self.came_up(hand);
         }
     }
 
@@ -216,15 +286,25 @@ impl SlotBook {
         let Some(run) = self.run.take() else {
             return;
         };
-        hand.order(Expected::Release(run.id));
+        hand.order(Expected::Release(run.number()));
         self.rest = Rest::Stopped;
-        if hand.closing || self.wanted != Wanted::Up {
+        let wanted = !hand.closing && self.wanted == Wanted::Up;
+        if wanted && !run.ordered {
+            hand.news(News::SpawnFailed);
+        }
+        if !wanted || !run.ordered {
+            self.fail_claims(Failure::SpawnFailed, hand);
+        }
+        if self.fold(hand) {
+            return;
+        }
+        self.must_go_down = false;
+        if !wanted {
             return;
         }
         if run.ordered {
-            hand.order(Expected::Spawn(hand.id));
+            self.spawn(hand);
         } else {
-            hand.news(News::SpawnFailed);
             let next = self.history.after_failed_spawn(&self.policy, may_pass);
             self.follow(next, hand);
         }
@@ -237,28 +317,20 @@ impl SlotBook {
         let Some(run) = &mut self.run else {
             return;
         };
-        let lived = run.born.map_or(0, |born| hand.now - born);
-        run.exit = Some((status, lived));
-        run.ready_by = None;
-        hand.order(Expected::Exit(run.id, status));
-        if run.kill_at.is_none() {
-            hand.news(News::Crashed(run.id));
+        run.ended(status, hand);
+        if !run.leaves() {
+            hand.news(News::Crashed(run.number()));
+            if self.heir.is_some() {
+                return self.left_to_the_heir(tree_gone, hand);
+            }
+            let exit = self.exit_of_the_run(hand);
+            self.fail_claims(Failure::ExitedEarly(exit), hand);
         }
         if tree_gone {
             self.ended(hand);
-            return;
+        } else if let Some(run) = &mut self.run {
+            run.clean_up(&self.policy, hand);
         }
-        let patience = self.policy.kill_timeout;
-        let signal = if run.give_up_at.is_some() {
-            // SIGKILL again, for what the first one missed, with a time of its own.
-            run.give_up_at = Some(hand.now + patience.max(SIGKILL_PATIENCE));
-            run.given_up = false;
-            SIGKILL
-        } else {
-            run.kill_at.get_or_insert(hand.now + patience);
-            SIGTERM
-        };
-        hand.order(Expected::Signal { run: run.id, signal, tree: true });
     }
 
     /// Nothing of the run is left, or nothing that could be ended.
@@ -266,8 +338,12 @@ impl SlotBook {
         let Some(run) = self.run.take() else {
             return;
         };
-        hand.order(Expected::Release(run.id));
+        hand.order(Expected::Release(run.number()));
         self.rest = Rest::Stopped;
+        if self.fold(hand) {
+            return;
+        }
+        self.must_go_down = false;
         if hand.closing || self.wanted != Wanted::Up {
             return;
         }
@@ -276,13 +352,16 @@ impl SlotBook {
                 let next = self.history.after_crash(&self.policy, status, lived);
                 self.follow(next, hand);
             }
-            Some(_) | None => hand.order(Expected::Spawn(hand.id)),
+            Some(_) | None => self.spawn(hand),
         }
     }
 
     fn follow(&mut self, next: Next, hand: &mut Hand<'_>) {
         match next {
-            Next::Stopped => self.wanted = Wanted::Down,
+            Next::Stopped => {
+                self.wanted = Wanted::Down;
+                self.fold(hand);
+            }
             Next::Errored => self.rest = Rest::Errored,
             Next::Again(0) => self.again(hand),
             Next::Again(delay) => self.rest = Rest::Waiting { until: hand.now + delay },
@@ -292,57 +371,55 @@ impl SlotBook {
     fn again(&mut self, hand: &mut Hand<'_>) {
         self.restarts = self.restarts.saturating_add(1);
         self.rest = Rest::Stopped;
-        hand.order(Expected::Spawn(hand.id));
+        self.spawn(hand);
     }
 
     pub(super) fn tick(&mut self, hand: &mut Hand<'_>) {
-        let due = |at: Option<Time>| at.is_some_and(|at| at <= hand.now);
-        let Some(run) = &mut self.run else {
-            if matches!(self.rest, Rest::Waiting { until } if until <= hand.now) {
-                self.again(hand);
+        self.settle_claims(hand);
+        let now = hand.now;
+        let due = |at: Option<Time>| at.is_some_and(|at| at <= now);
+        loop {
+            if due(self.own_due()) {
+                self.own_tick(hand);
+            } else if due(self.second_due()) {
+                self.second_tick(hand);
+            } else {
+                return;
             }
-            return;
+        }
+    }
+
+    fn own_tick(&mut self, hand: &mut Hand<'_>) {
+        let Some(run) = &mut self.run else {
+            return self.again(hand);
         };
-        if due(run.ready_by) {
+        if run.ready_by.is_some() {
             self.online(hand);
-        } else if run.give_up_at.is_none() && due(run.kill_at) {
-            run.give_up_at = Some(hand.now + self.policy.kill_timeout.max(SIGKILL_PATIENCE));
-            // The process itself may be gone: then it is the rest that is to end.
-            let tree = self.policy.treekill || run.exit.is_some();
-            hand.order(Expected::Signal { run: run.id, signal: SIGKILL, tree });
-        } else if !run.given_up && due(run.give_up_at) {
-            run.given_up = true;
-            hand.order(Expected::CannotBeKilled(run.id));
+        } else if run.harder(&self.policy, hand) {
             if run.exit.is_some() {
                 self.ended(hand);
             } else {
-                hand.news(News::CannotBeKilled);
+                self.nothing_helps(hand);
             }
+        }
+    }
+
+    /// SIGKILL does not end its process: whoever waits is told.
+    pub(super) fn nothing_helps(&mut self, hand: &mut Hand<'_>) {
+        self.must_go_down = false;
+        hand.news(News::CannotBeKilled);
+        self.fail_claims(Failure::CannotBeKilled, hand);
+    }
+
+    fn own_due(&self) -> Option<Time> {
+        match (&self.run, self.rest) {
+            (None, Rest::Waiting { until }) => Some(until),
+            (None, Rest::Stopped | Rest::Errored) => None,
+            (Some(run), _) => run.end_due().or(run.ready_by),
         }
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        match (&self.run, self.rest) {
-            (None, Rest::Waiting { until }) => Some(until),
-            (None, Rest::Stopped | Rest::Errored) => None,
-            (Some(run), _) if run.given_up => None,
-            (Some(run), _) => run.give_up_at.or(run.kill_at).or(run.ready_by),
-        }
-    }
-}
-
-impl RunBook {
-    pub(super) fn new(id: RunId) -> Self {
-        Self {
-            id,
-            born: None,
-            online: None,
-            ready_by: None,
-            ordered: false,
-            kill_at: None,
-            give_up_at: None,
-            given_up: false,
-            exit: None,
-        }
+        self.own_due().into_iter().chain(self.second_due()).min()
     }
 }

@@ -1,6 +1,6 @@
 //! What a daemon writes down for the next one: the list, without what is being deleted. Never written but on `Save`.
 
-use rewake_core::{Core, NewSlot, Slot, SlotId, Wanted};
+use rewake_core::{Core, NewSlot, RunId, Slot, SlotId, Wanted};
 
 /// What a daemon writes down.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,8 @@ pub(super) struct Stored {
     pub(super) new: NewSlot,
     pub(super) wanted: Wanted,
     pub(super) restarts: u32,
+    /// Runs below this are on their way out.
+    pub(super) oldest_run: RunId,
 }
 
 impl Table {
@@ -28,6 +30,7 @@ impl Table {
             new: NewSlot { name: slot.name.clone(), namespace: slot.namespace.clone(), policy: slot.policy.clone() },
             wanted: slot.wanted,
             restarts: slot.restarts,
+            oldest_run: slot.oldest_run,
         };
         let slots = core.slots().filter(|slot| slot.wanted != Wanted::Gone).map(stored).collect();
         Self { slots, next_run: core.next_run() }

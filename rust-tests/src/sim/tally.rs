@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rewake_core::{Change, Core, Effect, Failure, Input, Time};
+use rewake_core::{Change, Core, Effect, Failure, Input, ReloadFailure, Time};
 
 use super::subject::Subject;
 
@@ -17,7 +17,7 @@ pub struct Tally {
 }
 
 /// All that can come out; [`Effect::Never`] must not.
-pub const EVERYTHING: [&str; 25] = [
+pub const EVERYTHING: [&str; 34] = [
     "Spawn",
     "Signal",
     "SIGKILL",
@@ -43,6 +43,15 @@ pub const EVERYTHING: [&str; 25] = [
     "CannotBeKilled",
     "Save",
     "Removed",
+    "Serve",
+    "Drain",
+    "Reload",
+    "ReloadFailed",
+    "NotReloaded",
+    "SuccessorSpawnFailed",
+    "SuccessorExited",
+    "SuccessorNotReady",
+    "SuccessorDiedInSoak",
 ];
 
 impl Subject for Tally {
@@ -74,6 +83,8 @@ fn names(effect: &Effect) -> Vec<&'static str> {
         Effect::Signal { signal: 9, .. } => vec!["SIGKILL"],
         Effect::Signal { .. } => vec!["Signal"],
         Effect::SendShutdown { .. } => vec!["SendShutdown"],
+        Effect::Serve { .. } => vec!["Serve"],
+        Effect::Drain { .. } => vec!["Drain"],
         Effect::Release { .. } => vec!["Release"],
         Effect::Reply { slots, .. } => slots.iter().map(|outcome| result(outcome.result)).collect(),
         Effect::Changed { change, .. } => vec![changed(*change)],
@@ -93,6 +104,8 @@ fn result(result: Result<(), Failure>) -> &'static str {
         Err(Failure::ExitedEarly(_)) => "ExitedEarly",
         Err(Failure::CannotBeKilled) => "Err(CannotBeKilled)",
         Err(Failure::ShuttingDown) => "ShuttingDown",
+        Err(Failure::ReloadFailed { .. }) => "ReloadFailed",
+        Err(Failure::NotReloaded) => "NotReloaded",
     }
 }
 
@@ -108,5 +121,10 @@ fn changed(change: Change) -> &'static str {
         Change::RestartOverlimit => "RestartOverlimit",
         Change::SpawnFailed => "SpawnFailed",
         Change::CannotBeKilled => "CannotBeKilled",
+        Change::Reload => "Reload",
+        Change::ReloadFailed(ReloadFailure::SpawnFailed) => "SuccessorSpawnFailed",
+        Change::ReloadFailed(ReloadFailure::Exited(_)) => "SuccessorExited",
+        Change::ReloadFailed(ReloadFailure::NotReady) => "SuccessorNotReady",
+        Change::ReloadFailed(ReloadFailure::DiedInSoak(_)) => "SuccessorDiedInSoak",
     }
 }

@@ -23,12 +23,24 @@ pub struct World {
     tame: bool,
 }
 
+/// A run that outlives its daemon.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    pub run: RunId,
+    pub slot: SlotId,
+    pub since: Time,
+    /// Its process has not ended.
+    pub alive: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Due {
     Birth(RunId),
     Death(RunId, How),
     TreeDeath(RunId),
     Ready(RunId),
+    Listening(RunId),
+    Drained(RunId),
     Undeliverable(RunId),
     ExitReport(RunId, How),
     TreeReport(RunId),
@@ -55,6 +67,8 @@ impl World {
                 None
             }
             Due::Ready(run) => Some(Fact::Ready { run }),
+            Due::Listening(run) => Some(Fact::Listening { run }),
+            Due::Drained(run) => Some(Fact::Drained { run }),
             Due::Undeliverable(run) => Some(Fact::ShutdownUndeliverable { run }),
             Due::ExitReport(run, how) => self.exit_report(run, how),
             Due::TreeReport(run) => Some(Fact::TreeGone { run }),
@@ -77,6 +91,9 @@ impl World {
             }
             for after in nature.ready.clone() {
                 self.at(announced + after, Due::Ready(run));
+            }
+            if let Some(after) = nature.listens {
+                self.at(announced + after, Due::Listening(run));
             }
         }
         self.processes.insert(run, Process::new(slot, nature, announced, watched));
@@ -118,6 +135,20 @@ impl World {
         }
     }
 
+    /// Tells it to accept nothing any more.
+    pub fn drain(&mut self, now: Time, run: RunId) {
+        let Some(process) = self.processes.get(&run).filter(|process| process.life == Life::Alive) else {
+            return;
+        };
+        let leaves = process.nature.leaves;
+        if let Some(after) = process.nature.drains {
+            self.at(now + after, Due::Drained(run));
+            if leaves {
+                self.at(now + after, Due::Death(run, How::Code(0)));
+            }
+        }
+    }
+
     /// Lets go of a run.
     pub fn release(&mut self, run: RunId) {
         if let Some(process) = self.processes.get_mut(&run) {
@@ -145,7 +176,7 @@ impl World {
 
     /// Whoever was told of births and ends is gone. What could not be made is forgotten, and every end that was not let go of
     /// is told once more. Answers with the runs that are held, and since when.
-    pub fn listener_died(&mut self, now: Time) -> Vec<(RunId, SlotId, Time)> {
+    pub fn listener_died(&mut self, now: Time) -> Vec<Held> {
         let mut ended = Vec::new();
         for (run, process) in &mut self.processes {
             match process.life {
@@ -164,7 +195,13 @@ impl World {
             self.at(now, Due::ExitReport(run, how));
         }
         let held = self.processes.iter().filter(|(_, process)| !process.released);
-        held.map(|(run, process)| (*run, process.slot, process.announced.min(now))).collect()
+        let held = held.map(|(run, process)| Held {
+            run: *run,
+            slot: process.slot,
+            since: process.announced.min(now),
+            alive: process.life == Life::Alive,
+        });
+        held.collect()
     }
 
     /// The first number that no run was ever given.
@@ -209,7 +246,9 @@ impl World {
             return Some(any_fact(rng, run));
         }
         // About a run that is there, only what was told already can be told again.
-        match rng.below(3) {
+        match rng.below(5) {
+            3 if process.life != Life::NeverMade => Some(Fact::Listening { run }),
+            4 if process.life != Life::NeverMade => Some(Fact::Drained { run }),
             0 if process.life != Life::NeverMade => Some(Fact::Ready { run }),
             1 if process.exit_reported => {
                 Some(Fact::Exited { run, status: ExitStatus::Code(1), tree_gone: rng.percent(50) })
@@ -265,7 +304,9 @@ impl World {
 }
 
 fn any_fact(rng: &mut Rng, run: RunId) -> Fact {
-    match rng.below(6) {
+    match rng.below(8) {
+        6 => Fact::Listening { run },
+        7 => Fact::Drained { run },
         0 => Fact::Spawned { run },
         1 => Fact::SpawnFailed { run, retry: rng.percent(50) },
         2 => Fact::Exited { run, status: ExitStatus::Code(1), tree_gone: rng.percent(70) },

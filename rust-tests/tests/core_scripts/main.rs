@@ -3,7 +3,9 @@
 mod counters;
 mod crash;
 mod delete;
+mod reload;
 mod restart;
+mod retire;
 mod shutdown;
 mod start;
 mod stop;

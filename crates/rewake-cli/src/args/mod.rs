@@ -5,6 +5,7 @@ pub(crate) mod jlist;
 pub(crate) mod logs;
 pub(crate) mod one;
 pub(crate) mod options;
+pub(crate) mod scale;
 pub(crate) mod send_signal;
 pub(crate) mod start;
 pub(crate) mod target;
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Start(start::Start),
     Stop(target::Targets),
     Restart(target::Targets),
+    Reload(target::Targets),
+    Scale(scale::Scale),
     Delete(target::Targets),
     List,
     Jlist(jlist::Jlist),
@@ -92,11 +95,12 @@ pub(crate) fn parse(argv: &[String]) -> Result<Line, ErrorReply> {
 pub(crate) fn description(verb: Verb) -> clap::Command {
     match verb {
         Verb::Start => Fit::<start::Start>::command(),
-        Verb::Stop | Verb::Restart | Verb::Delete | Verb::Reset => Fit::<target::Targets>::command(),
+        Verb::Stop | Verb::Restart | Verb::Reload | Verb::Delete | Verb::Reset => Fit::<target::Targets>::command(),
         Verb::Flush | Verb::Pid => Fit::<target::Target>::command(),
         Verb::Describe | Verb::Env | Verb::Id => Fit::<one::One>::command(),
         Verb::Jlist => Fit::<jlist::Jlist>::command(),
         Verb::Logs => Fit::<logs::Logs>::command(),
+        Verb::Scale => Fit::<scale::Scale>::command(),
         Verb::SendSignal => Fit::<send_signal::SendSignal>::command(),
         Verb::List
         | Verb::Prettylist
@@ -119,6 +123,8 @@ fn command(verb: Verb, rest: &[&str]) -> Result<(Command, Options), ErrorReply> 
         }
         Verb::Stop => with(fit(at, rest)?, Command::Stop),
         Verb::Restart => with(fit(at, rest)?, Command::Restart),
+        Verb::Reload => with(fit(at, rest)?, Command::Reload),
+        Verb::Scale => with(fit(at, rest)?, Command::Scale),
         Verb::Delete => with(fit(at, rest)?, Command::Delete),
         Verb::List => plain(at, rest, Command::List)?,
         Verb::Jlist => with(fit(at, rest)?, Command::Jlist),

@@ -58,6 +58,9 @@ pub(crate) struct Options {
     /// How long to wait for 'ready', ms
     #[arg(long, value_name = "MS", allow_hyphen_values = true, help_heading = LIFE)]
     pub(crate) listen_timeout: Option<String>,
+    /// Instances that `reload` replaces at a time
+    #[arg(long, value_name = "N", help_heading = LIFE)]
+    pub(crate) parallel: Option<u32>,
     /// From the stop signal to SIGKILL, ms
     #[arg(short = 'k', long, value_name = "MS", allow_hyphen_values = true, help_heading = LIFE)]
     pub(crate) kill_timeout: Option<String>,
@@ -161,8 +164,6 @@ pub(crate) struct Later {
     #[arg(long, hide = true)]
     disable_source_map_support: bool,
 
-    #[arg(long, hide = true, allow_hyphen_values = true)]
-    parallel: Option<String>,
     #[arg(long, hide = true, allow_hyphen_values = true)]
     ext: Option<String>,
     #[arg(long, hide = true)]

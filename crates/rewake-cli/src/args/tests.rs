@@ -167,8 +167,8 @@ fn what_is_wrong_is_named_with_what_is_near() {
     let (message, hint) = refusal("lits");
     assert_eq!(message, "Command not found, `lits`");
     assert_eq!(hint, "did you mean `rewake list`?");
-    let (message, hint) = refusal("reload all");
-    assert!(message.contains("not in this version") && hint.contains("restart"), "{message} {hint}");
+    let (message, hint) = refusal("updatePM2");
+    assert!(message.contains("not in this version") && hint.contains("save"), "{message} {hint}");
     assert_eq!(refusal("frobnicate").1, "`rewake --help` lists the commands");
 }
 

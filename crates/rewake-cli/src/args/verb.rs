@@ -6,6 +6,8 @@ pub(crate) enum Verb {
     Start,
     Stop,
     Restart,
+    Reload,
+    Scale,
     Delete,
     List,
     Jlist,
@@ -31,6 +33,12 @@ pub(crate) const VERBS: &[(Verb, &[&str], &str)] = &[
     (Verb::Start, &["start", "startOrRestart"], "start a script, a command line, a process file, or what is listed"),
     (Verb::Stop, &["stop"], "stop, and keep in the list"),
     (Verb::Restart, &["restart"], "stop and start again"),
+    (
+        Verb::Reload,
+        &["reload", "gracefulReload", "startOrReload", "startOrGracefulReload"],
+        "put new processes in place of the present ones, without a gap in cluster mode",
+    ),
+    (Verb::Scale, &["scale"], "change the number of instances of an app"),
     (Verb::Delete, &["delete", "del"], "stop, and take off the list"),
     (Verb::List, &["list", "ls", "l", "ps", "status"], "show all apps"),
     (Verb::Describe, &["describe", "desc", "info", "show"], "show all about one app"),
@@ -53,8 +61,6 @@ pub(crate) const VERBS: &[(Verb, &[&str], &str)] = &[
 
 /// PM2's other verbs, with what does the same here, if anything.
 const ABSENT: &[(&[&str], &str)] = &[
-    (&["reload", "startOrReload", "startOrGracefulReload"], "`rewake restart` does it with a short interruption"),
-    (&["scale"], "change `instances` in a process file and start it again"),
     (&["monit", "dashboard", "dash", "imonit"], "`rewake list` and `rewake logs` show what there is"),
     (&["update", "updatePM2"], "`rewake save`, `rewake kill`, `rewake resurrect` do it with an interruption"),
     (&["startup", "unstartup"], "let your init system run `rewake resurrect` at boot"),

@@ -12,10 +12,12 @@ mod list;
 mod logs;
 mod pid;
 mod ping;
+mod reload;
 mod reset;
 mod restart;
 mod resurrect;
 mod save;
+mod scale;
 mod send_signal;
 mod session;
 mod start;
@@ -74,6 +76,8 @@ pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
         Command::Start(args) => start::run(session, args.targets, script_args.unwrap_or_default()).await,
         Command::Stop(args) => stop::run(session, args.targets).await,
         Command::Restart(args) => restart::run(session, args.targets, script_args.is_some()).await,
+        Command::Reload(args) => reload::run(session, args.targets, script_args.is_some()).await,
+        Command::Scale(args) => scale::run(session, args).await,
         Command::Delete(args) => delete::run(session, args.targets).await,
         Command::List => list::run(session).await,
         Command::Jlist(args) => jlist::run(session, args.with_env).await,

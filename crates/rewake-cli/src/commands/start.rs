@@ -14,8 +14,8 @@ use crate::ui::{done, now_ms};
 /// How long a person is made to wait so that an app which ends at once is told. A script gets its answer at once.
 const SETTLE_MS: u64 = 150;
 
-/// Lines of the error log that explain an early end.
-const LAST_LINES: usize = 8;
+/// Lines of the error log that explain an early end: those of Node's uncaught error, whose reason stands above ten calls.
+const LAST_LINES: usize = 20;
 
 pub(super) async fn run(
     session: &mut Session<'_>,
@@ -76,15 +76,20 @@ pub(super) fn tell_early_ends(session: &Session<'_>, slots: &[SlotResult], since
         let told = slot.error.as_ref().map(|error| error.message.clone());
         let Some(text) = told.or_else(|| done::early_end(slot, since_ms)) else { continue };
         session.ui.warn(&text);
-        if session.ui.is_silent() {
-            continue;
-        }
-        let log = slot.info.as_ref().and_then(|info| info.error_log.as_deref());
-        if let Some((path, lines)) = log.and_then(|path| Some((path, last_written(path, since_ms)?))) {
-            session.ui.say(&format!("  last lines of {path}:"));
-            for line in lines {
-                session.ui.say(&format!("  | {}", String::from_utf8_lossy(&line)));
-            }
+        tell_last_errors(session, slot, since_ms);
+    }
+}
+
+/// Says what a slot's processes wrote to their error log since then.
+pub(super) fn tell_last_errors(session: &Session<'_>, slot: &SlotResult, since_ms: u64) {
+    if session.ui.is_silent() {
+        return;
+    }
+    let log = slot.info.as_ref().and_then(|info| info.error_log.as_deref());
+    if let Some((path, lines)) = log.and_then(|path| Some((path, last_written(path, since_ms)?))) {
+        session.ui.say(&format!("  last lines of {path}:"));
+        for line in lines {
+            session.ui.say(&format!("  | {}", String::from_utf8_lossy(&line)));
         }
     }
 }

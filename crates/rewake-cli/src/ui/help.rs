@@ -28,6 +28,8 @@ pub(super) fn verb(verb: Verb) -> String {
         Verb::Start => &[APP, LIFE, LOGS, SHOWN],
         Verb::Stop
         | Verb::Restart
+        | Verb::Reload
+        | Verb::Scale
         | Verb::Delete
         | Verb::List
         | Verb::Jlist
@@ -49,9 +51,11 @@ pub(super) fn verb(verb: Verb) -> String {
     };
     let own: &[&str] = match verb {
         Verb::Restart => &["env", "update_env", "only"],
+        Verb::Reload => &["env", "update_env", "only", "parallel"],
         Verb::Stop | Verb::Delete => &["only"],
         Verb::Save => &["force"],
         Verb::Start
+        | Verb::Scale
         | Verb::List
         | Verb::Jlist
         | Verb::Prettylist

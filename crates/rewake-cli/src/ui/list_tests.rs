@@ -19,6 +19,7 @@ pub(in crate::ui) fn slot(id: u32, name: &str) -> SlotInfo {
         exec_mode: ExecMode::Fork,
         ipc: true,
         ipc_advanced: false,
+        drain: true,
         instance_var: "NODE_APP_INSTANCE".into(),
         increment_var: None,
         uid: None,

@@ -22,10 +22,11 @@ pub(super) fn run(slot: &mut Slot, settle: u64, step: &mut Step<'_>) -> Progress
         Phase::Online { .. } => Progress::Done(Ok(())),
         Phase::Stopping(stopping) => {
             stopping.crashed = false;
-            match stopping.stage {
-                StopStage::Stuck => Progress::Done(Err(Failure::CannotBeKilled)),
-                StopStage::Asked { .. } | StopStage::Killed { .. } => Progress::Wait(Goal::Up { settle, until: None }),
+            if stopping.stage == StopStage::Stuck {
+                return Progress::Done(Err(Failure::CannotBeKilled));
             }
+            step.hurry(&slot.policy, stopping);
+            Progress::Wait(Goal::Up { settle, until: None })
         }
     }
 }

@@ -11,9 +11,9 @@ pub(super) fn spawned(slot: &mut Slot, step: &mut Step<'_>) {
     if restart || step.closing || slot.wanted != Wanted::Up {
         step.ask_to_stop(slot, run, now);
     } else if slot.policy.wait_ready {
-        slot.phase = Phase::Launching { run, since: now, ready_by: now + slot.policy.ready_timeout };
+        slot.phase = Phase::Launching { run, since: now, ready_by: now + slot.policy.ready_timeout, listened: false };
     } else {
-        step.online(slot, run, now);
+        step.online(slot, run, now, false);
     }
 }
 
@@ -30,6 +30,9 @@ pub(super) fn failed(slot: &mut Slot, retry: bool, step: &mut Step<'_>) {
     step.effects.push(crate::Effect::Release { run });
     slot.phase = Phase::Stopped;
     step.fail_the_hopeful(slot, Failure::SpawnFailed);
+    if step.fold(slot) {
+        return;
+    }
     step.answer(slot, Ok(()), |goal| goal == crate::Goal::Down);
     if !step.closing && slot.wanted == Wanted::Up {
         let verdict = slot.policy.after_failed_spawn(retry, &mut slot.streak);

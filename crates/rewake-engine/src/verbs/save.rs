@@ -105,6 +105,7 @@ impl Engine {
                 up: slot.wanted == Wanted::Up,
                 created_at_ms: sheet.created_at_ms,
                 restarts: slot.restarts,
+                oldest_run: slot.oldest_run.0,
                 spec: sheet.spec.clone(),
             })
         };

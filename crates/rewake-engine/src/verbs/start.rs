@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use rewake_core::{Command, Phase, Slot, SlotId, Wanted};
+use rewake_core::{Command, Phase, RunId, Slot, SlotId, Wanted};
 use rewake_wire::{AppSpec, ErrorCode, ErrorReply, Stream, WhenKnown};
 
 use crate::clock::epoch_ms;
@@ -13,14 +13,14 @@ use crate::pending::{Answer, Then, tell};
 use crate::sheet::{Sheet, new_slot, policy};
 
 /// More instances than any machine has cores for; a typing error, not a wish.
-const MOST_INSTANCES: u32 = 4096;
+pub(super) const MOST_INSTANCES: u32 = 4096;
 
 pub(crate) fn start(engine: &mut Engine, apps: Vec<AppSpec>, when_known: WhenKnown, settle: u64, answer: Answer) {
     match check(engine, &apps, when_known) {
         Ok(()) => {
             let plan = enlist(engine, apps, when_known);
-            let slots = [&plan.start[..], &plan.restart, &plan.listed].concat();
-            engine.open(plan.commands(settle), &slots, Then::Answer, answer);
+            let slots = [&plan.start[..], &plan.restart, &plan.reload, &plan.listed].concat();
+            engine.open(plan.commands(when_known, settle), &slots, Then::Answer, answer);
         }
         Err(error) => tell(answer, Err(error)),
     }
@@ -31,17 +31,23 @@ pub(crate) fn start(engine: &mut Engine, apps: Vec<AppSpec>, when_known: WhenKno
 struct Enlisted {
     start: Vec<SlotId>,
     restart: Vec<SlotId>,
+    reload: Vec<SlotId>,
     /// `autostart: false`: listed, and not started.
     listed: Vec<SlotId>,
 }
 
 impl Enlisted {
-    fn commands(&self, settle: u64) -> Vec<Command> {
+    fn commands(&self, when_known: WhenKnown, settle: u64) -> Vec<Command> {
         let start = (!self.start.is_empty()).then(|| Command::Start { slots: self.start.clone(), settle });
         let restart = (!self.restart.is_empty()).then(|| Command::Restart { slots: self.restart.clone(), settle });
+        let parallel = super::reload::at_a_time(match when_known {
+            WhenKnown::Reload { parallel } => parallel,
+            WhenKnown::Refuse | WhenKnown::Replace | WhenKnown::Beside => None,
+        });
+        let reload = (!self.reload.is_empty()).then(|| Command::Reload { slots: self.reload.clone(), parallel });
         // Stopping what does not run changes nothing, and reports the slot.
         let listed = (!self.listed.is_empty()).then(|| Command::Stop { slots: self.listed.clone() });
-        [start, restart, listed].into_iter().flatten().collect()
+        [start, restart, reload, listed].into_iter().flatten().collect()
     }
 }
 
@@ -126,7 +132,8 @@ fn enlist(engine: &mut Engine, apps: Vec<AppSpec>, when_known: WhenKnown) -> Enl
             for id in &known {
                 redefine(engine, *id, app.clone());
             }
-            plan.restart.extend(known);
+            let is_reload = matches!(when_known, WhenKnown::Reload { .. });
+            if is_reload { &mut plan.reload } else { &mut plan.restart }.extend(known);
         }
     }
     plan
@@ -146,12 +153,12 @@ pub(crate) fn add(engine: &mut Engine, app: &AppSpec) -> SlotId {
 pub(crate) fn sheet(engine: &Engine, id: SlotId, spec: AppSpec, created_at_ms: u64) -> Sheet {
     let out_log = log_path(engine, &spec, Stream::Out, id.0);
     let error_log = log_path(engine, &spec, Stream::Err, id.0);
-    Sheet { spec, created_at_ms, started_at_ms: None, reason: None, out_log, error_log }
+    Sheet { spec, created_at_ms, oldest_run: RunId(0), started_at_ms: None, reason: None, out_log, error_log }
 }
 
 /// Gives a slot another description, for its next process on.
 pub(crate) fn redefine(engine: &mut Engine, id: SlotId, spec: AppSpec) {
-    engine.core.redefine(id, policy(&spec.policy));
+    engine.core.redefine(id, policy(&spec));
     let fresh = sheet(engine, id, spec, epoch_ms());
     if let Some(sheet) = engine.sheets.get_mut(&id) {
         let Sheet { spec, out_log, error_log, .. } = fresh;

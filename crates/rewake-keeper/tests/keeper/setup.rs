@@ -221,6 +221,7 @@ pub(crate) fn plan(argv: &[&str]) -> Plan {
         stdout: Stdio::Null,
         stderr: Stdio::Null,
         ipc: None,
+        unique_id: None,
         uid: None,
         gid: None,
         orphan_signal: 15,

@@ -32,7 +32,8 @@ pub enum Handle {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Order {
     /// Make the listening (UDP: bound) socket or sockets of a new group, then call [`super::Primary::bound`].
-    Bind { group: GroupId, listen: Listen, backlog: u32 },
+    /// `key` names the address among those of the app, also for a later primary.
+    Bind { group: GroupId, key: String, listen: Listen, backlog: u32 },
     /// Send a message of Node's own ([`crate::encode_own`]). The descriptor goes with its first byte, one per `sendmsg`.
     Send { to: WorkerId, json: String, handle: Option<Handle> },
     /// The connection has been taken by a worker: close our copy.

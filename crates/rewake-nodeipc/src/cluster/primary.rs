@@ -228,7 +228,8 @@ impl Primary {
         let id = GroupId(self.next_group);
         self.next_group += 1;
         let backlog = query.backlog.and_then(|backlog| u32::try_from(backlog).ok()).filter(|&backlog| backlog > 0);
-        out.push(Order::Bind { group: id, listen: listen.clone(), backlog: backlog.unwrap_or(DEFAULT_BACKLOG) });
+        let backlog = backlog.unwrap_or(DEFAULT_BACKLOG);
+        out.push(Order::Bind { group: id, key: key.clone(), listen: listen.clone(), backlog });
         let state = State::Binding(vec![(worker, query.seq)]);
         self.groups.insert(id, Group { id, key, listen, data, state, holders: BTreeMap::new() });
     }

@@ -1,0 +1,48 @@
+// Cluster mode: workers on one port, reloaded and scaled, on the daemon and embedded.
+
+import assert from 'node:assert/strict'
+import fs from 'node:fs'
+import path from 'node:path'
+
+import { temporaryFolder } from '../support/folders.mjs'
+import { isAlive } from '../support/processes.mjs'
+import { app, testBoth } from '../support/rewake.mjs'
+import { rejects } from '../support/until.mjs'
+
+testBoth('cluster workers share a port; a reload replaces them, and a bad release does not', async (t, rewake) => {
+  const folder = temporaryFolder(t)
+  const script = path.join(folder, 'server.cjs')
+  fs.copyFileSync(app('server.cjs'), script)
+  const told = rewake.messages()
+  const before = await rewake.start({ script, name: 'web', instances: 2 })
+  assert.deepEqual(before.map(slot => slot.app.execMode), ['cluster', 'cluster'])
+
+  const ports = new Set()
+  let count = 0
+  for await (const { data } of told) {
+    ports.add(data.port)
+    if (++count === 2) break
+  }
+  assert.equal(ports.size, 1)
+  const [port] = ports
+  const answer = async () => Number(await (await fetch(`http://127.0.0.1:${port}`)).text())
+  assert.ok(before.map(slot => slot.pid).includes(await answer()))
+
+  const after = await rewake.reload('web')
+  assert.equal(after.length, 2)
+  for (const [at, slot] of after.entries()) {
+    assert.notEqual(slot.pid, before[at].pid)
+    assert.equal(isAlive(before[at].pid), false)
+  }
+  assert.ok(after.map(slot => slot.pid).includes(await answer()))
+
+  fs.writeFileSync(script, 'process.exit(7)')
+  const error = await rejects(rewake.reload('web'), 'RELOAD_FAILED')
+  assert.match(error.message, /exited with code 7/)
+  assert.deepEqual((await rewake.list()).map(slot => slot.pid), after.map(slot => slot.pid))
+
+  fs.copyFileSync(app('server.cjs'), script)
+  assert.equal((await rewake.scale('web', '+1')).length, 3)
+  assert.equal((await rewake.scale('web', 1)).length, 1)
+  await rejects(rewake.scale('web', 0), 'BAD_REQUEST')
+})
