@@ -45,4 +45,10 @@ testBoth('cluster workers share a port; a reload replaces them, and a bad releas
   assert.equal((await rewake.scale('web', '+1')).length, 3)
   assert.equal((await rewake.scale('web', 1)).length, 1)
   await rejects(rewake.scale('web', 0), 'BAD_REQUEST')
+
+  const [old] = await rewake.list()
+  const [reloaded] = await rewake.start({ script, name: 'web', instances: 1, env: { NEW: '1' } }, { whenKnown: 'reload' })
+  assert.equal(reloaded.id, old.id)
+  assert.notEqual(reloaded.pid, old.pid)
+  assert.equal((await rewake.env('web'))[old.id].NEW, '1')
 })

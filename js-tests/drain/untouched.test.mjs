@@ -3,20 +3,25 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import fs from 'node:fs'
+import path from 'node:path'
 
 import { app, client, hammer, helper, onEachNode, run } from './support.mjs'
+import { temporaryFolder } from '../support/folders.mjs'
 import { until } from '../support/until.mjs'
 
 const asWorker = { NODE_UNIQUE_ID: '7' }
 
 /** What the app prints, with and without the helper. */
 async function bothWays(t, node, name, env) {
+  // As from a home that is reached through a symbolic link.
+  const link = path.join(temporaryFolder(t), 'helper.cjs')
+  fs.symlinkSync(helper, link)
   const says = async options => {
     const { code, errors, output } = await run(t, node, [app(name)], { with: options, env }).ended()
     assert.deepEqual({ code, errors }, { code: 0, errors: '' })
     return JSON.parse(output)
   }
-  return Promise.all([says(['--require', helper]), says([])])
+  return Promise.all([says(['--require', link]), says([])])
 }
 
 for (const [kind, env] of [['a cluster worker', asWorker], ['a forked child', {}]]) {

@@ -34,6 +34,7 @@ await daemon.start(0)
 await daemon.start('ecosystem.config.js', { only: ['web'], signal: new AbortController().signal })
 await daemon.start({ script: 'app.js', args: ['-v'] })
 await daemon.start([{ script: 'a.js' }, { exec: 'b.js', autorestart: false }], { whenKnown: 'replace' })
+await daemon.start('ecosystem.config.js', { whenKnown: 'reload', envName: 'production' })
 await daemon.start({ apps: [{ script: 'a.js' }], deploy: {} })
 const app: AppOptions = { command: 'a.sh', stop_exit_codes: [0], maxRestarts: 3 }
 await daemon.start(app)

@@ -129,9 +129,10 @@ export interface StartKnownOptions extends CallOptions {
 export interface StartAppsOptions extends StartKnownOptions {
   /**
    * What to do with an app whose name is listed already. `refuse`: start it if it is the same script and is not running, reject otherwise
-   * (default for a script); `replace`: give it the new description and restart it (default for objects and files); `beside`: start another one.
+   * (default for a script); `replace`: give it the new description and restart it (default for objects and files); `reload`: give it the new description and
+   * reload it; `beside`: start another one.
    */
-  whenKnown?: 'refuse' | 'replace' | 'beside' | undefined
+  whenKnown?: 'refuse' | 'replace' | 'reload' | 'beside' | undefined
   /** Merge `env_<envName>` of each app into its environment. */
   envName?: string | undefined
   /** Only these apps of several. */

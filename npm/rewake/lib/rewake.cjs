@@ -35,7 +35,7 @@ class Rewake {
     const { apps, warnings, described } = await this.#session.call(resolvePost(what, wishes, this.embedded), { signal })
     warn(warnings)
     const when_known = whenKnown ?? (described ? 'replace' : 'refuse')
-    return this.#command({ start: { apps, when_known, settle_ms: settleMs } }, signal)
+    return this.#command({ start: { apps, when_known: when_known === 'reload' ? { reload: {} } : when_known, settle_ms: settleMs } }, signal)
   }
 
   async stop(which, { signal } = {}) {

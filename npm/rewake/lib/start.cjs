@@ -7,8 +7,8 @@ const { badRequest } = require('./errors.cjs')
 
 /** The options of the call itself, and the rest: keys of the app. */
 function splitOptions({ signal, whenKnown, settleMs = 0, envName, only, ...app }) {
-  if (![undefined, 'refuse', 'replace', 'beside'].includes(whenKnown)) {
-    throw badRequest("whenKnown is 'refuse', 'replace' or 'beside'")
+  if (![undefined, 'refuse', 'replace', 'reload', 'beside'].includes(whenKnown)) {
+    throw badRequest("whenKnown is 'refuse', 'replace', 'reload' or 'beside'")
   }
   if (!Number.isInteger(settleMs) || settleMs < 0) throw badRequest('settleMs is a number of milliseconds')
   return { signal, whenKnown, settleMs, env: null, envName, only, app }

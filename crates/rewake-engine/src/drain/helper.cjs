@@ -43,8 +43,17 @@ channels.channel('net.server.socket').subscribe(({ socket }) => {
 
 // What the app sees of itself, and hands on to its children, is what it would be without the helper.
 delete require.cache[module.filename]
-const option = process.execArgv.indexOf(module.filename)
-if (option > 0 && ['--require', '-r'].includes(process.execArgv[option - 1])) process.execArgv.splice(option - 1, 2)
+const option = process.execArgv.findIndex((word, at) => word === '--require' && isThisFile(process.execArgv[at + 1]))
+if (option >= 0) process.execArgv.splice(option, 2)
+
+/** By the path that was given, which may lead here through a symbolic link. */
+function isThisFile(path) {
+  try {
+    return require.resolve(path) === module.filename
+  } catch {
+    return false
+  }
+}
 
 /** Wraps `close` where Node defines it for the servers of this prototype, if they speak http. */
 function learn(prototype) {
