@@ -109,6 +109,9 @@ impl Engine {
             return;
         }
         pending.outcomes.sort_by_key(|outcome| outcome.slot);
+        for outcome in &pending.outcomes {
+            verbs::settle_reload(self, outcome);
+        }
         let slots = pending.outcomes.iter().map(|outcome| self.slot_result(outcome, &pending.names)).collect();
         let done = Done { slots, warnings: Vec::new() };
         self.answer_when_saved(pending.answer, done);

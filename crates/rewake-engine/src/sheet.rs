@@ -11,6 +11,8 @@ use crate::plan::is_worker;
 #[derive(Debug, Clone)]
 pub(crate) struct Sheet {
     pub(crate) spec: AppSpec,
+    /// The description before the one that a reload is trying out: that of the process that serves on if it fails.
+    pub(crate) before_reload: Option<Box<AppSpec>>,
     pub(crate) created_at_ms: u64,
     /// Of what an earlier daemon left, runs below this number were on their way out.
     pub(crate) oldest_run: RunId,

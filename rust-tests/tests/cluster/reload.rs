@@ -177,3 +177,19 @@ fn a_daemon_that_dies_in_the_middle_of_a_reload_leaves_one_process_for_each_inst
     let counted = load.end();
     assert_eq!(counted.failed, Vec::<String>::new(), "{} answered", counted.answered);
 }
+
+#[test]
+fn after_a_failed_reload_a_crash_starts_the_old_release_again() {
+    let (home, port) = (Home::new(), free_port());
+    let script = format!("if (process.env.BAD) throw new Error('bad release'); {SERVER}");
+    start(&home, "node", &script, "2", port, &[]);
+    home.rewake(["reload", "web", "--env", "BAD=1"]).fails();
+    let (victim, _, restarts) = home.slots("web")[0].clone();
+    home.rewake(["send-signal", "SIGKILL", "0"]).ok();
+    until("it runs again", || {
+        let slot = &home.slots("web")[0];
+        slot.0 != victim && slot.1 == "online" && slot.2 == restarts + 1
+    });
+    home.rewake(["restart", "web"]).ok();
+    until("it answers", || get(port).is_ok());
+}

@@ -1,9 +1,10 @@
 //! `reload`: new processes in place of the present ones, one after the other. What a reload is, the core knows.
 
-use rewake_core::Command;
-use rewake_wire::EnvChange;
+use rewake_core::{Command, Failure, SlotId, SlotOutcome};
+use rewake_wire::{AppSpec, EnvChange};
 
-use super::restart::change_env;
+use super::restart::with_env;
+use super::start::redefine;
 use crate::engine::Engine;
 use crate::pending::{Answer, Then, tell};
 
@@ -12,9 +13,31 @@ pub(crate) fn reload(engine: &mut Engine, target: &str, env: Option<EnvChange>, 
         Ok(slots) => slots,
         Err(error) => return tell(answer, Err(error)),
     };
-    change_env(engine, &slots, env);
+    for (id, spec) in with_env(engine, &slots, env) {
+        try_out(engine, id, spec);
+    }
     let parallel = at_a_time(parallel);
     engine.open(vec![Command::Reload { slots: slots.clone(), parallel }], &slots, Then::Answer, answer);
+}
+
+/// Gives a slot a new description that holds only if its new process proves itself.
+pub(super) fn try_out(engine: &mut Engine, id: SlotId, spec: AppSpec) {
+    let serving = engine.sheets.get(&id).map(|sheet| Box::new(sheet.spec.clone()));
+    redefine(engine, id, spec);
+    if let Some(sheet) = engine.sheets.get_mut(&id) {
+        sheet.before_reload = sheet.before_reload.take().or(serving);
+    }
+}
+
+/// A reload is over for a slot: where its new process was no good, or its turn did not come, the old description holds again, so
+/// that a later crash does not start the bad release after all.
+pub(crate) fn settle(engine: &mut Engine, outcome: &SlotOutcome) {
+    let Some(before) = engine.sheets.get_mut(&outcome.slot).and_then(|sheet| sheet.before_reload.take()) else {
+        return;
+    };
+    if matches!(outcome.result, Err(Failure::ReloadFailed { .. } | Failure::NotReloaded)) {
+        redefine(engine, outcome.slot, *before);
+    }
 }
 
 /// How many slots are reloaded at a time, when so many were asked for.

@@ -1,7 +1,7 @@
 //! `restart`, and `start` of what is listed: a new process for each slot, with a changed environment if asked for.
 
 use rewake_core::{Command, SlotId};
-use rewake_wire::EnvChange;
+use rewake_wire::{AppSpec, EnvChange};
 
 use super::start::redefine;
 use crate::engine::Engine;
@@ -12,17 +12,19 @@ pub(crate) fn restart(engine: &mut Engine, target: &str, env: Option<EnvChange>,
         Ok(slots) => slots,
         Err(error) => return tell(answer, Err(error)),
     };
-    change_env(engine, &slots, env);
+    for (id, spec) in with_env(engine, &slots, env) {
+        redefine(engine, id, spec);
+    }
     engine.open(vec![Command::Restart { slots: slots.clone(), settle }], &slots, Then::Answer, answer);
 }
 
-/// Changes the stored environment, for the next process on.
-pub(super) fn change_env(engine: &mut Engine, slots: &[SlotId], env: Option<EnvChange>) {
-    let Some(change) = env else { return };
-    for id in slots {
-        let Some(sheet) = engine.sheets.get(id) else { continue };
-        let mut spec = sheet.spec.clone();
+/// The slots' descriptions with a changed environment; none where nothing is to change.
+pub(super) fn with_env(engine: &Engine, slots: &[SlotId], env: Option<EnvChange>) -> Vec<(SlotId, AppSpec)> {
+    let Some(change) = env else { return Vec::new() };
+    let changed = |id: &SlotId| {
+        let mut spec = engine.sheets.get(id)?.spec.clone();
         spec.launch.env.extend(change.set.clone());
-        redefine(engine, *id, spec);
-    }
+        Some((*id, spec))
+    };
+    slots.iter().filter_map(changed).collect()
 }

@@ -129,10 +129,14 @@ fn enlist(engine: &mut Engine, apps: Vec<AppSpec>, when_known: WhenKnown) -> Enl
             let slots: Vec<SlotId> = added.collect();
             if app.policy.autostart { &mut plan.start } else { &mut plan.listed }.extend(slots);
         } else {
-            for id in &known {
-                redefine(engine, *id, app.clone());
-            }
             let is_reload = matches!(when_known, WhenKnown::Reload { .. });
+            for id in &known {
+                if is_reload {
+                    super::reload::try_out(engine, *id, app.clone());
+                } else {
+                    redefine(engine, *id, app.clone());
+                }
+            }
             if is_reload { &mut plan.reload } else { &mut plan.restart }.extend(known);
         }
     }
@@ -153,7 +157,16 @@ pub(crate) fn add(engine: &mut Engine, app: &AppSpec) -> SlotId {
 pub(crate) fn sheet(engine: &Engine, id: SlotId, spec: AppSpec, created_at_ms: u64) -> Sheet {
     let out_log = log_path(engine, &spec, Stream::Out, id.0);
     let error_log = log_path(engine, &spec, Stream::Err, id.0);
-    Sheet { spec, created_at_ms, oldest_run: RunId(0), started_at_ms: None, reason: None, out_log, error_log }
+    Sheet {
+        spec,
+        before_reload: None,
+        created_at_ms,
+        oldest_run: RunId(0),
+        started_at_ms: None,
+        reason: None,
+        out_log,
+        error_log,
+    }
 }
 
 /// Gives a slot another description, for its next process on.
