@@ -436,6 +436,8 @@ interface Keys {
   listen_timeout_action?: 'fail' | 'accept' | undefined
   /** How long a new process must live after it was ready before a reload touches the old one. */
   reload_soak?: Time | undefined
+  /** Cluster mode: who gets a new connection. Default `kernel`: the kernel spreads them over the workers that are up. */
+  cluster_balance?: 'kernel' | 'client-ip' | 'round-robin' | 'shared' | undefined
   /** Cluster mode: false leaves out the helper that makes closing a server polite to its clients. */
   drain?: boolean | undefined
   /** How long a process that was replaced may take to serve what it has. Default 10 s. */

@@ -93,6 +93,7 @@ impl Builder<'_> {
                 ipc: needs_ipc || draft.ipc.unwrap_or_else(|| command.speaks_ipc()),
                 ipc_advanced: draft.ipc_advanced,
                 drain: draft.drain.unwrap_or(true),
+                cluster_balance: draft.cluster_balance,
                 script: command.script,
                 interpreter: command.interpreter,
                 interpreter_args: command.interpreter_args,

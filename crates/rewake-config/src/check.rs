@@ -75,6 +75,7 @@ fn set(draft: &mut Draft, key: &Key, node: &Node) -> Result<(), Wrong> {
         Kind::Signal(to) => to(draft, read::signal(node)?),
         Kind::Serialization(to) => to(draft, read::serialization(node)?),
         Kind::ListenTimeoutAction(to) => to(draft, read::listen_timeout_action(node)?),
+        Kind::Balance(to) => to(draft, read::balance(node)?),
         Kind::Unavailable(shapes) | Kind::Detail(shapes) => read::shape(node, shapes)?,
         Kind::Ignored => {}
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rewake_wire::ExecMode;
+use rewake_wire::{ClusterBalance, ExecMode};
 
 use crate::report::Place;
 
@@ -50,6 +50,7 @@ pub(crate) struct Draft {
     pub(crate) accept_unready: bool,
     pub(crate) reload_soak_ms: Option<u64>,
     pub(crate) drain: Option<bool>,
+    pub(crate) cluster_balance: ClusterBalance,
     pub(crate) drain_timeout_ms: Option<u64>,
     pub(crate) ipc: Option<bool>,
     pub(crate) ipc_advanced: bool,

@@ -1,7 +1,7 @@
 //! THE table of an app's keys: names, aliases, types, and what each becomes. A key that is not here is an error.
 
 use crate::draft::{Draft, Filter, Id, Instances, Limit, Variable};
-use rewake_wire::ExecMode;
+use rewake_wire::{ClusterBalance, ExecMode};
 
 /// One row.
 #[derive(Debug)]
@@ -35,6 +35,7 @@ pub(crate) enum Kind {
     Serialization(fn(&mut Draft, bool)),
     /// True: `accept`.
     ListenTimeoutAction(fn(&mut Draft, bool)),
+    Balance(fn(&mut Draft, ClusterBalance)),
     /// A feature that this version has not: type-checked, and one warning if the value asks for it.
     Unavailable(&'static [Shape]),
     /// Says more about a feature that this version has not: type-checked, and silent, as the feature's own key warns.
@@ -122,6 +123,7 @@ pub(crate) static KEYS: &[Key] = &[
     key("kill_timeout", &[], Millis(0, |d, v| d.kill_timeout_ms = Some(v))),
     key("kill_signal", &[], Signal(|d, v| d.kill_signal = Some(v))),
     key("shutdown_with_message", &[], Flag(|d, v| d.shutdown_with_message = v)),
+    key("cluster_balance", &[], Kind::Balance(|d, v| d.cluster_balance = v)),
     key("drain", &[], Flag(|d, v| d.drain = Some(v))),
     key("drain_timeout", &[], Millis(0, |d, v| d.drain_timeout_ms = Some(v))),
     key("treekill", &[], Flag(|d, v| d.treekill = Some(v))),

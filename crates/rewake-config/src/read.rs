@@ -1,7 +1,7 @@
 //! A node as a value of one type, with PM2's leniency (`"3"` is a number, a string is a list of words). Never guesses
 //! further, and never shows a variable's value.
 
-use rewake_wire::ExecMode;
+use rewake_wire::{ClusterBalance, ExecMode};
 
 use crate::draft::{Filter, Id, Instances, Limit, Variable};
 use crate::keys::Shape;
@@ -246,6 +246,16 @@ pub(crate) fn listen_timeout_action(node: &Node) -> Read<bool> {
         Some("accept") => Ok(true),
         Some("fail") => Ok(false),
         Some(_) | None => expected("`fail` or `accept`", node),
+    }
+}
+
+pub(crate) fn balance(node: &Node) -> Read<ClusterBalance> {
+    match node.as_text() {
+        Some("kernel") => Ok(ClusterBalance::Kernel),
+        Some("client-ip") => Ok(ClusterBalance::ClientIp),
+        Some("round-robin") => Ok(ClusterBalance::RoundRobin),
+        Some("shared") => Ok(ClusterBalance::Shared),
+        Some(_) | None => expected("`kernel`, `client-ip`, `round-robin` or `shared`", node),
     }
 }
 

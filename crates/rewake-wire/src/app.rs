@@ -43,6 +43,9 @@ pub struct LaunchSpec {
     /// In cluster mode: load the drain helper, which makes closing a server polite to its clients.
     #[serde(default = "on")]
     pub drain: bool,
+    /// In cluster mode: who gets a new connection.
+    #[serde(default)]
+    pub cluster_balance: ClusterBalance,
     /// `serialization: 'advanced'` of Node's IPC; otherwise JSON.
     #[serde(default)]
     pub ipc_advanced: bool,
@@ -65,6 +68,21 @@ pub struct LaunchSpec {
 pub enum ExecMode {
     Fork,
     Cluster,
+}
+
+/// How a new connection of a cluster finds its worker. TCP only: unix sockets and UDP are `Shared` whatever is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClusterBalance {
+    /// The kernel chooses among the sockets of those that are up, evenly. `Shared` where the kernel cannot.
+    #[default]
+    Kernel,
+    /// The same, by the client's address: one client, one worker.
+    ClientIp,
+    /// We accept and hand over, in turn.
+    RoundRobin,
+    /// All accept from one queue.
+    Shared,
 }
 
 /// When a process is restarted, when it counts as ready, and how it is stopped. Times in ms.
@@ -157,6 +175,7 @@ impl AppSpec {
                 exec_mode: launch.exec_mode,
                 ipc: launch.ipc,
                 drain: launch.drain,
+                cluster_balance: launch.cluster_balance,
                 ipc_advanced: launch.ipc_advanced,
                 instance_var: launch.instance_var.clone(),
                 increment_var: launch.increment_var.clone(),

@@ -1,6 +1,6 @@
 //! The table at the widths people have.
 
-use rewake_wire::{AppSpec, LaunchSpec, LogSpec, LogTarget, PolicySpec};
+use rewake_wire::{AppSpec, ClusterBalance, LaunchSpec, LogSpec, LogTarget, PolicySpec};
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
@@ -20,6 +20,7 @@ pub(in crate::ui) fn slot(id: u32, name: &str) -> SlotInfo {
         ipc: true,
         ipc_advanced: false,
         drain: true,
+        cluster_balance: ClusterBalance::default(),
         instance_var: "NODE_APP_INSTANCE".into(),
         increment_var: None,
         uid: None,
