@@ -6,6 +6,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod balance;
 mod calls;
 mod commands;
 mod core;
@@ -23,6 +24,7 @@ mod target;
 mod transitions;
 
 pub use crate::core::{Core, NewSlot};
+pub use balance::{Balancer, Look, Sample};
 pub use effect::{Change, Effect, Failure, ReloadFailure, SlotOutcome};
 pub use exit::{Exit, ExitStatus};
 pub use ids::{CallId, RunId, SlotId, Time};
