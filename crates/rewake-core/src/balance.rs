@@ -57,6 +57,7 @@ struct Seat {
     /// For how long it was out last, and until when.
     out_for: u64,
     last_out: Option<Time>,
+    weight: Option<u32>,
 }
 
 impl Balancer {
@@ -78,6 +79,9 @@ impl Balancer {
             }
         }
         let weights = self.weights(samples);
+        for (sample, weight) in samples.iter().zip(&weights) {
+            self.seats.entry(sample.seat).or_default().weight = Some(*weight);
+        }
         let uneven = weights.iter().filter(|weight| **weight > 0).any(|weight| Some(weight) != weights.iter().max());
         let back = self.seats.values().filter_map(|seat| seat.out_until).min();
         let after = if suspicion || uneven { SOON } else { REST };
@@ -92,6 +96,12 @@ impl Balancer {
     #[must_use]
     pub fn is_out(&self, seat: u16) -> bool {
         self.seats.get(&seat).is_some_and(|seat| seat.out_until.is_some())
+    }
+
+    /// A socket's share, as it was after the last look; that of one that was not there then is that of the least.
+    #[must_use]
+    pub fn weight(&self, seat: u16) -> u32 {
+        self.seats.get(&seat).and_then(|seat| seat.weight).unwrap_or(1)
     }
 
     fn is_in(&self, seat: u16) -> bool {

@@ -32,7 +32,7 @@ impl Engine {
         match effect {
             Effect::Spawn { slot, run } => self.spawn(slot, run),
             Effect::Signal { run, signal, tree } => self.order(Order::Signal { run: run.0, signal, tree }),
-            // All slots of an app listen on the same sockets: whoever accepts is served.
+            // New connections have been steered before.
             Effect::Serve { .. } => {}
             Effect::Drain { run } => self.drain_worker(run),
             Effect::SendShutdown { run } => self.send_shutdown(run),

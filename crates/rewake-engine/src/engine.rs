@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rewake_core::{Core, Fact, Input, RunId, SlotId};
 use rewake_keeper::link::Link;
+use rewake_unix::double::Double;
 use rewake_unix::user;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -62,6 +63,8 @@ pub fn embed(link: Link, options: Options) -> Result<(Handle, Engine), EngineErr
 pub enum EngineError {
     #[error("watch the keeper's link")]
     Link(#[source] io::Error),
+    #[error("watch listening sockets")]
+    Arrivals(#[source] io::Error),
     #[error("hear from the keeper: {0}")]
     Keeper(&'static str),
     #[error("go on without the keeper, which has ended")]
@@ -90,6 +93,8 @@ pub struct Engine {
     pub(crate) facts: VecDeque<Fact>,
     /// The primary's side of Node's `cluster`, for each app that has workers.
     pub(crate) clusters: Clusters,
+    /// For the next daemon.
+    pub(crate) record: Option<Double>,
     pub(crate) link: AsyncFd<Link>,
     pub(crate) outgoing: VecDeque<Outgoing>,
     pub(crate) home: Option<PathBuf>,
@@ -149,6 +154,7 @@ enum Wake {
     Ask(Option<Ask>),
     Readable(RunId),
     Saved(Saved),
+    Arrivals,
     Deadline,
 }
 
@@ -168,7 +174,8 @@ impl Engine {
             requests: Requests::default(),
             subscribers: Rc::default(),
             facts: VecDeque::new(),
-            clusters: Clusters::default(),
+            clusters: Clusters::new().map_err(EngineError::Arrivals)?,
+            record: None,
             link,
             outgoing: VecDeque::new(),
             drain_helper: options.home.as_deref().and_then(drain::write_helper),
@@ -197,8 +204,12 @@ impl Engine {
         self.keeper_pid = hello.keeper_pid;
         let listener = hello.listener;
         self.core.use_runs_from(hello.next_run);
-        self.clusters.inherit(hello.kept);
+        let mut kept = hello.kept;
+        let record = self.take_record(&mut kept);
+        self.clusters.inherit(kept);
+        self.clusters.restore(record.map(|record| record.clusters).unwrap_or_default());
         self.take_back(hello.held);
+        self.settle_clusters();
         Ok(Greeting { keeper_pid: self.keeper_pid, listener })
     }
 
@@ -228,8 +239,10 @@ impl Engine {
                 Wake::Ask(None) => self.end(Ended::Terminated, None),
                 Wake::Readable(run) => self.read_ipc(run, false),
                 Wake::Saved(saved) => self.saved(saved),
+                Wake::Arrivals => self.take_arrivals(),
                 Wake::Deadline => self.meet_deadlines(),
             }
+            self.record();
             self.send_orders()?;
             if let Some(ending) = self.ending.take_if(|ending| ending.empty) {
                 return Ok(ending);
@@ -251,6 +264,12 @@ impl Engine {
             }
             _ = self.link.writable(), if !self.outgoing.is_empty() => Wake::KeeperWritable,
             Some(saved) = self.saves.recv() => Wake::Saved(saved),
+            ready = self.clusters.arrivals.readable() => {
+                if let Ok(mut ready) = ready {
+                    ready.retain_ready();
+                }
+                Wake::Arrivals
+            }
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wake::Deadline,
             ask = self.inbox.recv(), if open || self.ending.is_none() => Wake::Ask(ask),
             Some(run) = self.readables.recv() => Wake::Readable(run),
@@ -259,7 +278,7 @@ impl Engine {
 
     fn next_deadline(&self) -> Option<Instant> {
         let core = self.core.next_deadline().map(|time| Instant::from_std(self.clock.instant(time)));
-        core.into_iter().chain(self.saving.retry_at).chain(self.clusters.check_at()).min()
+        core.into_iter().chain(self.saving.retry_at).chain(self.clusters.due()).min()
     }
 
     fn meet_deadlines(&mut self) {
@@ -267,7 +286,7 @@ impl Engine {
             self.saving.retry_at = None;
             self.write_table();
         }
-        self.drop_unheld_sockets();
+        self.meet_cluster_deadlines();
         self.step(Input::Tick);
     }
 
@@ -275,6 +294,7 @@ impl Engine {
     pub(crate) fn step(&mut self, input: Input) {
         let mut effects = Vec::new();
         self.core.step(self.clock.now(), input, &mut effects);
+        self.steer_for(&effects);
         for effect in effects {
             self.carry_out(effect);
         }

@@ -15,6 +15,7 @@ mod logs;
 mod lost;
 mod pending;
 mod plan;
+mod record;
 mod reports;
 mod run;
 mod sample;

@@ -128,6 +128,7 @@ impl Engine {
             return self.release_stranger(run, tree_gone);
         }
         self.read_ipc(run, true);
+        self.worker_ended(run);
         if let Some(state) = self.runs.get_mut(&run) {
             state.exited = true;
         }

@@ -2,6 +2,7 @@
 //! The one crate besides the Node addon that may hold `unsafe`; it must never know policy.
 
 pub mod detach;
+pub mod double;
 pub mod errno;
 pub mod fd;
 pub mod fdpass;

@@ -4,6 +4,7 @@
 pub mod group;
 
 mod address;
+mod arrivals;
 mod owner;
 mod queue;
 mod steer;
@@ -12,6 +13,7 @@ mod udp;
 mod unix;
 
 pub use address::{is_listening, local_address, local_port};
+pub use arrivals::Arrivals;
 pub use owner::owner_of_port;
 pub use queue::{Queue, accept_nonblocking, queue};
 pub use tcp::tcp;

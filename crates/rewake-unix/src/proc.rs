@@ -66,6 +66,14 @@ pub fn cpu_time(pid: u32) -> io::Result<Duration> {
     Ok(clock_gettime(clock)?.into())
 }
 
+/// How many descriptors a process has open, without looking at any of them; `None` where the kernel does not tell (before
+/// Linux 6.2) or the process is gone or not ours.
+#[must_use]
+pub fn open_descriptors(pid: u32) -> Option<u32> {
+    let count = fs::metadata(format!("/proc/{pid}/fd")).ok()?.len();
+    u32::try_from(count).ok().filter(|&count| count > 0)
+}
+
 /// Resident memory of a process in bytes, from `/proc/<pid>/statm`.
 ///
 /// # Errors

@@ -9,6 +9,7 @@ pub mod hello;
 pub mod info;
 pub mod keeper;
 pub mod request;
+pub mod snapshot;
 pub mod store;
 
 pub use app::{AppSpec, ClusterBalance, ExecMode, LaunchSpec, LogSpec, LogTarget, PolicySpec, StopWith};

@@ -1,66 +1,103 @@
 //! Makes the sockets that workers ask for, and takes their files away again. What fails is told to the worker as Node would.
 
 use std::io;
-use std::net::{IpAddr, TcpListener, UdpSocket};
-use std::os::fd::OwnedFd;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use rewake_nodeipc::cluster::{Bound, Listen};
+use rewake_unix::listen::group::Group;
 use rewake_unix::listen::{self, FileId};
+use rewake_wire::ClusterBalance;
 
-use super::Sockets;
+use super::seats::Seats;
+use super::{Address, Sockets};
 
 const EACCES: i32 = 13;
 
 /// The errno for a failure that has none.
 const EINVAL: i64 = 22;
 
-/// The socket of an address: the one that an earlier daemon has left, or a new one. The negative errno that the worker shows its
-/// user when it cannot be had.
-pub(super) fn bind(
-    address: &Listen,
-    backlog: u32,
-    name: String,
-    left: Option<OwnedFd>,
-) -> Result<(Sockets, Bound), i64> {
-    let made = match left {
-        Some(socket) => inherited(address, socket),
-        None => made(address, backlog),
-    };
-    let errno = |error: io::Error| -error.raw_os_error().map_or(EINVAL, i64::from);
-    let Made { socket, path, address } = made.map_err(errno)?;
-    Ok((Sockets { name, shared: Rc::new(socket), path }, Bound { address }))
+/// The sockets of one address.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) sockets: Sockets,
+    pub(super) path: Option<(PathBuf, FileId)>,
+    pub(super) bound: Bound,
 }
 
-struct Made {
-    socket: OwnedFd,
-    path: Option<(PathBuf, FileId)>,
-    address: Option<(IpAddr, u16)>,
+/// How connections of an address find their worker: what the app asks for, where it can be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Shared,
+    GivenOut,
+    Seats,
 }
 
-fn inherited(address: &Listen, socket: OwnedFd) -> io::Result<Made> {
-    match address {
-        Listen::Tcp { .. } => tcp(socket),
-        Listen::Udp { .. } => udp(socket),
-        Listen::Unix { path, .. } => {
-            let path = PathBuf::from(path);
-            let file = listen::file_id(&path)?;
-            Ok(Made { socket, path: Some((path, file)), address: None })
+impl Way {
+    /// `kernel_chooses` is asked only where it matters.
+    pub(super) fn of(listen: &Listen, balance: ClusterBalance, kernel_chooses: impl Fn() -> bool) -> Self {
+        let is_tcp = matches!(listen, Listen::Tcp { .. });
+        match balance {
+            ClusterBalance::Kernel | ClusterBalance::ClientIp if is_tcp && kernel_chooses() => Self::Seats,
+            ClusterBalance::RoundRobin if !matches!(listen, Listen::Udp { .. }) => Self::GivenOut,
+            ClusterBalance::Kernel | ClusterBalance::ClientIp | ClusterBalance::RoundRobin | ClusterBalance::Shared => {
+                Self::Shared
+            }
         }
     }
 }
 
-fn made(address: &Listen, backlog: u32) -> io::Result<Made> {
-    match address {
-        Listen::Tcp { host, port, ipv6_only } => tcp(listen::tcp(host.as_deref(), *port, *ipv6_only, backlog)?),
+/// The sockets of an address: those that an earlier daemon has left, or new ones. The negative errno that the worker shows its
+/// user when they cannot be had.
+pub(super) fn bind(listen: &Listen, backlog: u32, way: Way, left: Vec<OwnedFd>) -> Result<Made, i64> {
+    let made = if left.is_empty() { made(listen, backlog, way) } else { inherited(listen, backlog, way, left) };
+    made.map_err(|error| -error.raw_os_error().map_or(EINVAL, i64::from))
+}
+
+/// Removes the socket file of an address that is over.
+pub(super) fn remove_file(address: &Address) {
+    if let Some((path, ours)) = &address.path
+        && let Err(error) = listen::remove(path, *ours)
+    {
+        tracing::warn!(path = %path.display(), "socket file cannot be removed: {error}");
+    }
+}
+
+fn inherited(listen: &Listen, backlog: u32, way: Way, mut left: Vec<OwnedFd>) -> io::Result<Made> {
+    if way == Way::Seats {
+        let copies = left.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
+        match Group::restore(copies, backlog) {
+            Ok(group) => return Ok(seats(group)),
+            // One of them was shut down, or it is a shared one of a time when the app asked for that: better one socket than none.
+            Err(error) => tracing::warn!("sockets of the last daemon are no group any more ({error})"),
+        }
+    }
+    let socket = left.swap_remove(0);
+    match listen {
+        Listen::Tcp { .. } | Listen::Udp { .. } => one(socket, way),
+        Listen::Unix { path, .. } => {
+            let path = PathBuf::from(path);
+            let file = listen::file_id(&path)?;
+            Ok(of_path(socket, way, path, file))
+        }
+    }
+}
+
+fn made(listen: &Listen, backlog: u32, way: Way) -> io::Result<Made> {
+    match listen {
+        Listen::Tcp { host, port, ipv6_only } if way == Way::Seats => {
+            Ok(seats(Group::first(host.as_deref(), *port, *ipv6_only, backlog)?))
+        }
+        Listen::Tcp { host, port, ipv6_only } => one(listen::tcp(host.as_deref(), *port, *ipv6_only, backlog)?, way),
         Listen::Udp { host, port, ipv6, ipv6_only, reuse_address } => {
-            udp(listen::udp(host.as_deref(), *port, *ipv6, *ipv6_only, *reuse_address)?)
+            one(listen::udp(host.as_deref(), *port, *ipv6, *ipv6_only, *reuse_address)?, way)
         }
         Listen::Unix { path, readable_all, writable_all } => {
             let path = PathBuf::from(path);
             let made = listen::unix(&path, *readable_all, *writable_all, backlog).map_err(as_node_says)?;
-            Ok(Made { socket: made.socket, path: Some((path, made.file)), address: None })
+            Ok(of_path(made.socket, way, path, made.file))
         }
     }
 }
@@ -70,14 +107,27 @@ fn as_node_says(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::NotFound { io::Error::from_raw_os_error(EACCES) } else { error }
 }
 
-fn tcp(socket: OwnedFd) -> io::Result<Made> {
-    let socket = TcpListener::from(socket);
-    let address = socket.local_addr()?;
-    Ok(Made { socket: socket.into(), path: None, address: Some((address.ip(), address.port())) })
+fn seats(group: Group) -> Made {
+    let bound = at(group.address());
+    Made { sockets: Sockets::Seats(Seats::new(group)), path: None, bound }
 }
 
-fn udp(socket: OwnedFd) -> io::Result<Made> {
-    let socket = UdpSocket::from(socket);
-    let address = socket.local_addr()?;
-    Ok(Made { socket: socket.into(), path: None, address: Some((address.ip(), address.port())) })
+fn one(socket: OwnedFd, way: Way) -> io::Result<Made> {
+    let bound = at(listen::local_address(socket.as_fd())?);
+    Ok(Made { sockets: single(socket, way), path: None, bound })
+}
+
+fn of_path(socket: OwnedFd, way: Way, path: PathBuf, file: FileId) -> Made {
+    Made { sockets: single(socket, way), path: Some((path, file)), bound: Bound { address: None } }
+}
+
+fn single(socket: OwnedFd, way: Way) -> Sockets {
+    match way {
+        Way::GivenOut => Sockets::GivenOut(Rc::new(socket)),
+        Way::Shared | Way::Seats => Sockets::Shared(Rc::new(socket)),
+    }
+}
+
+fn at(address: SocketAddr) -> Bound {
+    Bound { address: Some((address.ip(), address.port())) }
 }

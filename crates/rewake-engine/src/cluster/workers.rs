@@ -1,51 +1,59 @@
 //! Workers come, speak and go; the primary's orders are carried out. A worker that misbehaves harms its own app at most.
 
 use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use rewake_core::{Fact, Phase, RunId, SlotId};
 use rewake_nodeipc::cluster::{GroupId, Handle, Listen, Order, SlotId as WorkerSlot, Told, WorkerId};
-
-use rewake_unix::listen;
-use rewake_wire::keeper;
+use rewake_wire::{ClusterBalance, keeper};
 use tokio::time::Instant;
 
-use super::{AppKey, Sockets, bind, prefix, socket_name};
+use super::bind::{Way, bind, remove_file};
+use super::{Address, App, AppKey, Sockets, prefix, seat_name, socket_name};
+use crate::clock::epoch_ms;
 use crate::effects::Outgoing;
 use crate::engine::Engine;
 use crate::plan::is_worker;
 
-/// First number of our messages to a worker that an earlier daemon talked to; that one sent a few for each server and connection.
-const ADOPTED_SEQ: i64 = 1 << 40;
+/// Messages to a worker are numbered from the daemon's start in ms times this, so that none is numbered as one of an earlier daemon's.
+/// Exact in JavaScript for 280 years to come.
+const MESSAGES_A_MS: i64 = 1 << 10;
 
 impl Engine {
     /// A process exists; if it is a cluster worker, its primary knows it from here on.
     pub(crate) fn worker_came(&mut self, slot: SlotId, run: RunId) {
-        if let Some(key) = self.cluster_of(slot) {
-            self.clusters.app(key).primary.joined(WorkerId(run.0), WorkerSlot(slot.0), 0);
+        if let Some((key, balance)) = self.cluster_and_balance(slot) {
+            let primary = &mut self.clusters.app(&key, balance).primary;
+            primary.joined(WorkerId(run.0), WorkerSlot(slot.0), 0);
+            primary.set_serving(WorkerId(run.0), false, &mut Vec::new());
         }
     }
 
     /// As [`Self::worker_came`], for a worker that an earlier daemon has talked to: our numbers must be none that it used.
     /// False: the slot's processes are no workers.
     pub(crate) fn worker_adopted(&mut self, slot: SlotId, run: RunId) -> bool {
-        let Some(key) = self.cluster_of(slot) else { return false };
-        let app = self.clusters.app(key);
-        app.adopted = true;
-        app.primary.joined(WorkerId(run.0), WorkerSlot(slot.0), ADOPTED_SEQ);
+        let Some((key, balance)) = self.cluster_and_balance(slot) else { return false };
+        let known = self.clusters.apps.contains_key(&key);
+        let app = self.clusters.app(&key, balance);
+        app.strangers |= !known;
+        let first_seq = i64::try_from(epoch_ms()).unwrap_or(0).saturating_mul(MESSAGES_A_MS);
+        app.primary.joined(WorkerId(run.0), WorkerSlot(slot.0), first_seq);
         true
     }
 
     /// A message of Node's own.
     pub(crate) fn worker_said(&mut self, run: RunId, cmd: &str, text: &str) {
         let slot = self.runs.get(&run).map(|run| run.slot);
-        let Some(key) = slot.and_then(|slot| self.cluster_of(slot)) else {
+        let Some((key, balance)) = slot.and_then(|slot| self.cluster_and_balance(slot)) else {
             tracing::debug!(run = run.0, cmd, "a message of Node's own, from a process that is no worker");
             return;
         };
         let mut orders = Vec::new();
-        self.clusters.app(key.clone()).primary.internal(WorkerId(run.0), cmd, text, &mut orders);
+        self.clusters.app(&key, balance).primary.internal(WorkerId(run.0), cmd, text, &mut orders);
         self.carry_out_orders(&key, orders);
+        self.feed_starved(&key);
         self.step_facts();
     }
 
@@ -53,47 +61,60 @@ impl Engine {
     pub(crate) fn drain_worker(&mut self, run: RunId) {
         let slot = self.runs.get(&run).map(|run| run.slot);
         let Some(key) = slot.and_then(|slot| self.cluster_of(slot)) else { return };
+        let Some(app) = self.clusters.apps.get_mut(&key) else { return };
         let mut orders = Vec::new();
-        self.clusters.app(key.clone()).primary.disconnect(WorkerId(run.0), &mut orders);
+        app.primary.disconnect(WorkerId(run.0), &mut orders);
         self.carry_out_orders(&key, orders);
+    }
+
+    /// A run has ended and its channel is read to the end: what it had not taken goes to others, and what waits for it.
+    pub(crate) fn worker_ended(&mut self, run: RunId) {
+        let slot = self.runs.get(&run).map(|run| run.slot);
+        let Some(key) = slot.and_then(|slot| self.cluster_of(slot)) else { return };
+        let Some(app) = self.clusters.apps.get_mut(&key) else { return };
+        let mut orders = Vec::new();
+        app.primary.left(WorkerId(run.0), &mut orders);
+        app.leave_seats(run);
+        app.check_soon();
+        self.clusters.unrecorded = true;
+        self.carry_out_orders(&key, orders);
+        self.steer(&key);
     }
 
     /// Nothing is left of a run.
     pub(crate) fn worker_gone(&mut self, run: RunId) {
+        self.worker_ended(run);
         let slot = self.runs.get(&run).map(|run| run.slot);
         let Some(key) = slot.and_then(|slot| self.cluster_of(slot)) else { return };
-        let mut orders = Vec::new();
-        let app = self.clusters.app(key.clone());
-        app.primary.left(WorkerId(run.0), &mut orders);
-        app.check_soon();
         let resting = self
             .slots_of(&key)
             .all(|slot| matches!(slot.phase, Phase::Stopped | Phase::Errored) && slot.second.is_none());
-        if resting {
-            self.clusters.app(key.clone()).primary.drop_all(&mut orders);
+        if !resting {
+            return;
+        }
+        let mut orders = Vec::new();
+        if let Some(app) = self.clusters.apps.get_mut(&key) {
+            app.primary.drop_all(&mut orders);
         }
         self.carry_out_orders(&key, orders);
-        if resting {
-            self.clusters.apps.remove(&key);
-            self.let_go_of_inherited(&key);
-        }
+        self.clusters.apps.remove(&key);
+        self.let_go_of_inherited(&key);
     }
 
     /// Closes the sockets that no worker holds any more, where every worker has had the time to ask for its own.
-    pub(crate) fn drop_unheld_sockets(&mut self) {
-        let now = Instant::now();
-        let due = |app: &super::App| app.check_at.is_some_and(|at| at <= now);
+    pub(super) fn drop_unheld_sockets(&mut self, now: Instant) {
+        let due = |app: &App| app.check_at.is_some_and(|at| at <= now);
         let keys: Vec<AppKey> =
             self.clusters.apps.iter().filter(|(_, app)| due(app)).map(|(key, _)| key.clone()).collect();
         for key in keys {
             let settled = self.slots_of(&key).all(|slot| matches!(slot.phase, Phase::Online { .. }));
-            let app = self.clusters.app(key.clone());
+            let Some(app) = self.clusters.apps.get_mut(&key) else { continue };
             if !settled {
                 app.check_soon();
                 continue;
             }
             app.check_at = None;
-            if app.adopted {
+            if app.strangers {
                 continue;
             }
             let mut orders = Vec::new();
@@ -102,47 +123,82 @@ impl Engine {
         }
     }
 
-    fn cluster_of(&self, slot: SlotId) -> Option<AppKey> {
-        let spec = &self.sheets.get(&slot)?.spec;
-        is_worker(&spec.launch).then(|| (spec.name.clone(), spec.namespace.clone()))
+    pub(super) fn cluster_of(&self, slot: SlotId) -> Option<AppKey> {
+        self.cluster_and_balance(slot).map(|(key, _)| key)
     }
 
-    fn slots_of<'a>(&'a self, key: &'a AppKey) -> impl Iterator<Item = &'a rewake_core::Slot> {
+    fn cluster_and_balance(&self, slot: SlotId) -> Option<(AppKey, ClusterBalance)> {
+        let spec = &self.sheets.get(&slot)?.spec;
+        is_worker(&spec.launch).then(|| ((spec.name.clone(), spec.namespace.clone()), spec.launch.cluster_balance))
+    }
+
+    pub(super) fn slots_of<'a>(&'a self, key: &'a AppKey) -> impl Iterator<Item = &'a rewake_core::Slot> {
         self.core.slots().filter(|slot| slot.name == key.0 && slot.namespace == key.1)
     }
 
-    fn carry_out_orders(&mut self, key: &AppKey, orders: Vec<Order>) {
+    pub(super) fn carry_out_orders(&mut self, key: &AppKey, orders: Vec<Order>) {
         let mut orders = VecDeque::from(orders);
         while let Some(order) = orders.pop_front() {
             match order {
                 Order::Bind { group, key: address, listen, backlog } => {
                     orders.extend(self.bind_for(key, group, &address, &listen, backlog));
                 }
-                Order::Send { to, json, handle } => self.send_to_worker(key, to, &json, handle),
-                Order::Drop(group) => {
-                    if let Some(sockets) = self.clusters.app(key.clone()).sockets.remove(&group) {
-                        remove_file(&sockets);
-                        self.order(keeper::Order::LetGo { name: sockets.name });
+                Order::Send { to, json, handle } => orders.extend(self.send_to_worker(key, to, &json, handle)),
+                Order::Close(connection) => {
+                    if let Some(app) = self.clusters.apps.get_mut(key) {
+                        app.connections.remove(&connection);
                     }
                 }
+                Order::Drop(group) => self.drop_address(key, group),
                 Order::Tell(told) => self.worker_told(key, &told),
-                // Only what we accepted ourselves is closed here, and we accept nothing.
-                Order::Close(_) => {}
             }
         }
     }
 
-    fn bind_for(&mut self, app: &AppKey, group: GroupId, key: &str, listen: &Listen, backlog: u32) -> Vec<Order> {
-        let name = socket_name(app, key);
-        let left = self.clusters.inherited.remove(&name);
-        let bound = bind::bind(listen, backlog, name.clone(), left).map(|(sockets, bound)| {
-            self.outgoing.push_back(Outgoing::Keep { name, socket: Rc::clone(&sockets.shared) });
-            self.clusters.app(app.clone()).sockets.insert(group, sockets);
-            bound
-        });
+    fn bind_for(&mut self, key: &AppKey, group: GroupId, address: &str, listen: &Listen, backlog: u32) -> Vec<Order> {
         let mut orders = Vec::new();
-        self.clusters.app(app.clone()).primary.bound(group, bound, &mut orders);
+        let Some(balance) = self.clusters.apps.get(key).map(|app| app.balance) else { return orders };
+        let name = socket_name(key, address);
+        let left = self.clusters.take_inherited(&name);
+        let way = Way::of(listen, balance, || self.clusters.kernel_chooses());
+        let made = bind(listen, backlog, way, left).map(|made| {
+            let watch = self.clusters.watch(key, group);
+            let address = Address::new(name, watch, made.sockets, made.path);
+            self.keep(&address);
+            if let Some(app) = self.clusters.apps.get_mut(key) {
+                app.addresses.insert(group, address);
+            }
+            self.clusters.unrecorded = true;
+            made.bound
+        });
+        if let Some(app) = self.clusters.apps.get_mut(key) {
+            app.primary.bound(group, made, &mut orders);
+        }
         orders
+    }
+
+    /// Gives copies of an address's sockets to the keeper.
+    fn keep(&mut self, address: &Address) {
+        for ((_, socket), name) in address.sockets().into_iter().zip(address.names()) {
+            match socket.try_clone_to_owned() {
+                Ok(copy) => self.outgoing.push_back(Outgoing::Keep { name, socket: Rc::new(copy) }),
+                Err(error) => tracing::error!("a listening socket would not outlive this daemon: {error}"),
+            }
+        }
+    }
+
+    fn drop_address(&mut self, key: &AppKey, group: GroupId) {
+        let address = self.clusters.apps.get_mut(key).and_then(|app| app.addresses.remove(&group));
+        let Some(address) = address else { return };
+        remove_file(&address);
+        self.clusters.watches.remove(&address.watch);
+        for (_, socket) in address.sockets() {
+            self.clusters.arrivals.get_ref().forget(socket);
+        }
+        for name in address.names() {
+            self.order(keeper::Order::LetGo { name });
+        }
+        self.clusters.unrecorded = true;
     }
 
     /// Lets go of what an earlier daemon left of an app that no longer runs.
@@ -156,17 +212,51 @@ impl Engine {
         }
     }
 
-    fn send_to_worker(&mut self, key: &AppKey, to: WorkerId, json: &str, handle: Option<Handle>) {
-        let socket = match handle {
-            Some(Handle::Listener { group, slot }) => {
-                let app = self.clusters.app(key.clone());
-                app.sockets.get(&group).map(|sockets| sockets.of(SlotId(slot.0)))
+    /// Sends a message to a worker, and what follows when what it is to carry cannot be had.
+    fn send_to_worker(&mut self, key: &AppKey, to: WorkerId, json: &str, handle: Option<Handle>) -> Vec<Order> {
+        let mut orders = Vec::new();
+        let descriptor = match handle.map(|handle| self.descriptor(key, to, handle)).transpose() {
+            Ok(descriptor) => descriptor,
+            Err(error) => {
+                tracing::warn!(app = %key.0, run = to.0, "a socket cannot be handed over: {error}");
+                if let (Some(app), Some(handle)) = (self.clusters.apps.get_mut(key), handle) {
+                    app.primary.unsent(to, handle, &mut orders);
+                }
+                return orders;
             }
-            Some(Handle::Connection(_)) | None => None,
         };
-        if let Some(ipc) = self.runs.get_mut(&RunId(to.0)).and_then(|run| run.ipc.as_mut()) {
-            ipc.send_own(json, socket);
+        if descriptor.is_some() {
+            // Should this daemon die now, the next one knows what the worker has.
+            self.record();
         }
+        if let Some(ipc) = self.runs.get_mut(&RunId(to.0)).and_then(|run| run.ipc.as_mut()) {
+            ipc.send_own(json, descriptor);
+        }
+        orders
+    }
+
+    fn descriptor(&mut self, key: &AppKey, to: WorkerId, handle: Handle) -> io::Result<Rc<OwnedFd>> {
+        let app = self.clusters.apps.get_mut(key).ok_or(io::ErrorKind::NotFound)?;
+        let (group, slot) = match handle {
+            Handle::Connection(id) => {
+                return app.connections.get(&id).map(Rc::clone).ok_or(io::ErrorKind::NotFound.into());
+            }
+            Handle::Listener { group, slot } => (group, slot),
+        };
+        let address = app.addresses.get_mut(&group).ok_or(io::ErrorKind::NotFound)?;
+        let seats = match &mut address.sockets {
+            Sockets::Shared(socket) | Sockets::GivenOut(socket) => return Ok(Rc::clone(socket)),
+            Sockets::Seats(seats) => seats,
+        };
+        let core = &self.core;
+        let (seat, new) = seats.take(SlotId(slot.0), RunId(to.0), |slot| core.slot(slot).is_some())?;
+        let socket = Rc::new(seats.copy(seat)?);
+        if new {
+            let name = seat_name(&address.name, seat);
+            self.outgoing.push_back(Outgoing::Keep { name, socket: Rc::clone(&socket) });
+        }
+        self.clusters.unrecorded = true;
+        Ok(socket)
     }
 
     fn worker_told(&mut self, key: &AppKey, told: &Told) {
@@ -175,16 +265,39 @@ impl Engine {
             Told::Listening { worker, port, .. } => {
                 tracing::debug!(app = %key.0, run = worker.0, port, "a worker listens");
                 self.facts.push_back(Fact::Listening { run: RunId(worker.0) });
+                self.steer(key);
             }
-            Told::Closed { .. } => self.clusters.app(key.clone()).check_soon(),
+            Told::Closed { worker, group } => {
+                self.clusters.unrecorded = true;
+                if let Some(app) = self.clusters.apps.get_mut(key) {
+                    app.check_soon();
+                    app.leave_seat(*group, RunId(worker.0));
+                }
+                self.steer(key);
+            }
         }
     }
 }
 
-fn remove_file(sockets: &Sockets) {
-    if let Some((path, ours)) = &sockets.path
-        && let Err(error) = listen::remove(path, *ours)
-    {
-        tracing::warn!(path = %path.display(), "socket file cannot be removed: {error}");
+impl App {
+    fn leave_seats(&mut self, run: RunId) {
+        for address in self.addresses.values_mut() {
+            address.leave(run);
+        }
+    }
+
+    fn leave_seat(&mut self, group: GroupId, run: RunId) {
+        if let Some(address) = self.addresses.get_mut(&group) {
+            address.leave(run);
+        }
+    }
+}
+
+impl Address {
+    fn leave(&mut self, run: RunId) {
+        match &mut self.sockets {
+            Sockets::Shared(_) | Sockets::GivenOut(_) => {}
+            Sockets::Seats(seats) => seats.leave(run),
+        }
     }
 }

@@ -97,7 +97,7 @@ impl Connections {
         });
     }
 
-    /// The worker that takes the next connection: listening, with a free place, the one with the fewest unanswered, and
+    /// The worker that takes the next connection: serving and listening, with a free place, the one with the fewest unanswered, and
     /// of those the one whose last turn is longest ago.
     fn taker(
         &self,
@@ -109,7 +109,7 @@ impl Connections {
         listening
             .filter(|id| refused_by.get(id) != Some(&self.age))
             .filter_map(|id| workers.get(id))
-            .filter(|worker| !worker.leaving && worker.offered.len() < WINDOW)
+            .filter(|worker| worker.serving && !worker.leaving && worker.offered.len() < WINDOW)
             .min_by_key(|worker| (worker.offered.len(), worker.last_turn))
             .map(|worker| worker.id)
     }

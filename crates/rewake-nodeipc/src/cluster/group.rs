@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     address::Listen,
     order::{GroupId, WorkerId},
+    primary::Bound,
 };
 
 /// All sockets of one address.
@@ -37,7 +38,24 @@ pub(super) struct Hold {
     pub(super) listening: bool,
 }
 
+impl State {
+    pub(super) fn bound(bound: &Bound) -> Self {
+        let sockname = bound.address.map(|(address, port)| {
+            let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
+            format!("{{\"address\":\"{address}\",\"family\":\"{family}\",\"port\":{port}}}")
+        });
+        Self::Bound { sockname, port: bound.address.map(|(_, port)| port) }
+    }
+}
+
 impl Group {
+    pub(super) fn is_bound(&self) -> bool {
+        match self.state {
+            State::Binding(_) => false,
+            State::Bound { .. } => true,
+        }
+    }
+
     /// The real port, once there is one.
     pub(super) fn port(&self) -> Option<u16> {
         match &self.state {

@@ -7,8 +7,10 @@ mod group;
 mod message;
 mod order;
 mod primary;
+mod saved;
 mod worker;
 
 pub use address::Listen;
 pub use order::{ConnectionId, GroupId, Handle, Order, SlotId, Told, WorkerId};
 pub use primary::{Bound, MAX_GROUPS, Primary, Sharing};
+pub use saved::{SavedGroup, SavedHolder};

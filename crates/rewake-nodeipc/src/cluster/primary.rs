@@ -43,8 +43,8 @@ pub struct Bound {
 #[derive(Debug)]
 pub struct Primary {
     sharing: Sharing,
-    workers: BTreeMap<WorkerId, Worker>,
-    groups: BTreeMap<GroupId, Group>,
+    pub(super) workers: BTreeMap<WorkerId, Worker>,
+    pub(super) groups: BTreeMap<GroupId, Group>,
     next_group: u64,
     connections: Connections,
 }
@@ -103,6 +103,16 @@ impl Primary {
         }
     }
 
+    /// Whether connections may be given to a worker; they may from its joining on. Those that it has been given stay with it.
+    pub fn set_serving(&mut self, worker: WorkerId, serving: bool, out: &mut Vec<Order>) {
+        let Some(found) = self.workers.get_mut(&worker) else { return };
+        if found.serving != serving {
+            found.serving = serving;
+            self.connections.forgive();
+            self.give_out(out);
+        }
+    }
+
     /// Tells a worker to close its servers, let open connections end, and close its channel.
     pub fn disconnect(&mut self, worker: WorkerId, out: &mut Vec<Order>) {
         let Some(worker) = self.workers.get_mut(&worker) else { return };
@@ -121,11 +131,7 @@ impl Primary {
         let waiting = std::mem::take(waiting);
         match result {
             Ok(bound) => {
-                let sockname = bound.address.map(|(address, port)| {
-                    let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
-                    format!("{{\"address\":\"{address}\",\"family\":\"{family}\",\"port\":{port}}}")
-                });
-                found.state = State::Bound { sockname, port: bound.address.map(|(_, port)| port) };
+                found.state = State::bound(&bound);
                 for (worker, seq) in waiting {
                     self.admit(worker, seq, group, out);
                 }
@@ -144,6 +150,24 @@ impl Primary {
     #[must_use]
     pub fn has_taker(&self, group: GroupId) -> bool {
         self.groups.get(&group).is_some_and(|group| self.connections.has_taker(group, &self.workers))
+    }
+
+    /// Whether a worker listens on this group, as far as it has said.
+    #[must_use]
+    pub fn is_listening(&self, group: GroupId, worker: WorkerId) -> bool {
+        self.groups.get(&group).is_some_and(|group| group.holders.get(&worker).is_some_and(|hold| hold.listening))
+    }
+
+    /// How many connections a worker has taken of those that were given out.
+    #[must_use]
+    pub fn taken(&self, worker: WorkerId) -> u64 {
+        self.workers.get(&worker).map_or(0, |worker| worker.taken)
+    }
+
+    /// The descriptor of the message that was ordered last cannot be had: as if it had been lost on its way for good.
+    pub fn unsent(&mut self, worker: WorkerId, handle: Handle, out: &mut Vec<Order>) {
+        let lost = self.workers.get_mut(&worker).and_then(|worker| worker.take_back(handle));
+        self.lost(worker, lost, out);
     }
 
     /// Gives a connection that the owner has accepted to a worker; it waits if none has a free place. The owner keeps it
@@ -225,8 +249,7 @@ impl Primary {
         if self.groups.len() == MAX_GROUPS {
             return self.refuse(worker, query.seq, EMFILE, &key, &data, out);
         }
-        let id = GroupId(self.next_group);
-        self.next_group += 1;
+        let id = self.number_group();
         let backlog = query.backlog.and_then(|backlog| u32::try_from(backlog).ok()).filter(|&backlog| backlog > 0);
         let backlog = backlog.unwrap_or(DEFAULT_BACKLOG);
         out.push(Order::Bind { group: id, key: key.clone(), listen: listen.clone(), backlog });
@@ -300,6 +323,9 @@ impl Primary {
         let offered = self.workers.get_mut(&worker).and_then(|worker| worker.offered.remove(&ack));
         let Some(connection) = offered else { return };
         if accepted {
+            if let Some(worker) = self.workers.get_mut(&worker) {
+                worker.taken += 1;
+            }
             out.push(Order::Close(connection.id));
             self.connections.forgive();
         } else {
@@ -331,6 +357,11 @@ impl Primary {
 
     fn give_out(&mut self, out: &mut Vec<Order>) {
         self.connections.give_out(&self.groups, &mut self.workers, out);
+    }
+
+    pub(super) fn number_group(&mut self) -> GroupId {
+        self.next_group += 1;
+        GroupId(self.next_group)
     }
 
     fn drop_group(&mut self, group: GroupId, out: &mut Vec<Order>) {

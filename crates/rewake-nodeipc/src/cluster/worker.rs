@@ -28,6 +28,10 @@ pub(super) struct Worker {
     next_seq: i64,
     /// It has been told to disconnect.
     pub(super) leaving: bool,
+    /// Connections may be given to it.
+    pub(super) serving: bool,
+    /// Connections that it has taken of those that were given out.
+    pub(super) taken: u64,
     /// Messages with a descriptor that it has neither acknowledged nor refused. It does either in their order.
     unacknowledged: VecDeque<Sent>,
     /// Connections that it has not said to accept, by the number of our message.
@@ -43,6 +47,8 @@ impl Worker {
             slot,
             next_seq: first_seq,
             leaving: false,
+            serving: true,
+            taken: 0,
             unacknowledged: VecDeque::new(),
             offered: BTreeMap::new(),
             last_turn: 0,
@@ -77,6 +83,11 @@ impl Worker {
         }
         self.put_on_way(Sent { resends: sent.resends + 1, ..sent }, out);
         None
+    }
+
+    /// The newest message could not be sent.
+    pub(super) fn take_back(&mut self, handle: Handle) -> Option<Handle> {
+        self.unacknowledged.pop_back_if(|sent| sent.handle == handle).map(|sent| sent.handle)
     }
 
     /// The connection is not this worker's any more.

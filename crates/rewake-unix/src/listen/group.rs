@@ -108,18 +108,17 @@ impl Group {
     }
 
     /// Sends new connections to these members only, from the next one on; those that have begun stay where they are. With nobody
-    /// live the last program stays, as there is none for "nobody". Weights are for [`Choice::Random`], one for each of `live`; all
-    /// count alike without.
+    /// live the last program stays, as there is none for "nobody". What the numbers are, one for each of `live`, says [`Choice`].
     ///
     /// # Errors
-    /// `EINVAL` for an index that is no member, or another number of weights; `E2BIG` for too many members (over 2,047 by chance, over
+    /// `EINVAL` for an index that is no member, or another count of numbers; `E2BIG` for too many members (over 2,047 by chance, over
     /// 338 by client address), `ENOMEM` on older kernels from about 1,200 on. The last program then stays.
-    pub fn steer(&mut self, live: &[u16], weights: Option<&[u32]>, by: Choice) -> io::Result<()> {
+    pub fn steer(&mut self, live: &[u16], numbers: Option<&[u32]>, by: Choice) -> io::Result<()> {
         let known = live.iter().all(|&index| usize::from(index) < self.members.len());
-        if !known || weights.is_some_and(|weights| weights.len() != live.len()) {
+        if !known || numbers.is_some_and(|numbers| numbers.len() != live.len()) {
             return Err(invalid());
         }
-        let Some(program) = program(live, weights, by) else { return Ok(()) };
+        let Some(program) = program(live, numbers, by) else { return Ok(()) };
         if program.len() > MOST_INSTRUCTIONS {
             return Err(io::Error::from_raw_os_error(libc::E2BIG));
         }

@@ -4,10 +4,11 @@
 /// By what the member for a connection is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// By chance, in proportion to the weights.
+    /// By chance, in proportion to the numbers, which are weights; all count alike without.
     Random,
     /// Always the same for one client address, whatever its port. When members come and go only those clients move that must:
-    /// those of a member that is not live any more, and the share of a new one. Weights do not count.
+    /// those of a member that is not live any more, and the share of a new one. The numbers are what members are known by, so that
+    /// one may take another's place with all its clients; the indexes without.
     ClientAddress,
 }
 
@@ -26,12 +27,12 @@ pub(super) const MOST_INSTRUCTIONS: usize = 4096;
 
 /// The program that chooses among these indexes, which are the kernel's numbers of the members. `None` when there are none. A missing
 /// weight is 0; when all are 0, all count alike.
-pub(super) fn program(live: &[u16], weights: Option<&[u32]>, by: Choice) -> Option<Vec<Instruction>> {
+pub(super) fn program(live: &[u16], numbers: Option<&[u32]>, by: Choice) -> Option<Vec<Instruction>> {
     match (live, by) {
         ([], _) => None,
         (&[only], _) => Some(vec![always(only)]),
-        (_, Choice::ClientAddress) => Some(by_client(live)),
-        (_, Choice::Random) => Some(by_chance(&shares(live, weights))),
+        (_, Choice::ClientAddress) => Some(by_client(live, numbers)),
+        (_, Choice::Random) => Some(by_chance(&shares(live, numbers))),
     }
 }
 
@@ -72,15 +73,16 @@ fn by_chance(shares: &[(u16, u32)]) -> Vec<Instruction> {
     program
 }
 
-/// Each member's score is a hash of the client's address and its index; the highest wins. So a member that comes or goes changes
+/// Each member's score is a hash of the client's address and its number; the highest wins. So a member that comes or goes changes
 /// nothing between the others.
-fn by_client(live: &[u16]) -> Vec<Instruction> {
+fn by_client(live: &[u16], numbers: Option<&[u32]>) -> Vec<Instruction> {
     let mut program = client_hash();
     program.extend([plain(STORE, CLIENT), plain(LOAD, 0), plain(STORE, BEST_SCORE)]);
     // Every score could be 0, at a chance of nothing; but some member must be named.
     program.extend([plain(LOAD, u32::from(live.first().copied().unwrap_or(0))), plain(STORE, BEST)]);
-    for &index in live {
-        let seed = (u32::from(index) + 1).wrapping_mul(0x9E37_79B9);
+    for (at, &index) in live.iter().enumerate() {
+        let number = numbers.and_then(|numbers| numbers.get(at).copied()).unwrap_or(u32::from(index));
+        let seed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9);
         program.extend([
             plain(LOAD_MEMORY, CLIENT),
             plain(XOR, seed),
@@ -285,6 +287,16 @@ mod tests {
                 assert!(with == before || with == 4, "{client}: {before} {with}");
                 assert_eq!(chosen(&[3, 1, 0, 2], client), before, "the order does not matter");
             }
+        }
+    }
+
+    #[test]
+    fn a_member_that_takes_the_number_of_another_takes_its_clients() {
+        for client in kinds_of_clients().into_iter().flatten() {
+            let before = chosen(&[0, 1, 2], client);
+            let program = program(&[0, 5, 2], Some(&[0, 1, 2]), Choice::ClientAddress).unwrap();
+            let after = run(&program, &packet(client), 0) as u16;
+            assert_eq!(after, if before == 1 { 5 } else { before }, "{client}");
         }
     }
 
