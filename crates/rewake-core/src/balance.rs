@@ -7,12 +7,15 @@ use alloc::vec::Vec;
 use crate::Time;
 
 /// A queue that has not shrunk in so many looks belongs to a worker that does not accept: one that does empties it each time.
-const STUCK_LOOKS: u8 = 3;
+const STUCK_LOOKS: u8 = 4;
 /// Between looks while something may be wrong, ms. Measured: at 10 ms a blocked worker costs others 40 ms at the 99th percentile.
 const SOON: u64 = 10;
 /// Between looks while all is well and connections come, ms. With [`SOON`] it keeps a blocked worker's delay below 100 ms, at a
-/// twentieth of a percent of a CPU.
-const REST: u64 = 40;
+/// tenth of a percent of a CPU.
+const REST: u64 = 60;
+/// Who waits less than this for an arrival, ms, has so many that it need not wait for each: so many looks are by time alone.
+const QUICK: u64 = 20;
+const QUICK_LOOKS: u8 = 8;
 /// How long a blocked socket stays out at first, ms, and at most. Then it is tried again: what it does not accept is found as
 /// before, so a trial costs a few connections the time of [`STUCK_LOOKS`].
 const OUT_FIRST: u64 = 100;
@@ -38,7 +41,7 @@ pub struct Look {
     pub weights: Vec<u32>,
     /// Look again after so many ms.
     pub after: u64,
-    /// Not before another connection has arrived, too.
+    /// And not before a connection has arrived since then.
     pub rest: bool,
 }
 
@@ -46,6 +49,11 @@ pub struct Look {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Balancer {
     seats: BTreeMap<u16, Seat>,
+    /// From when on the next arrival was waited for.
+    waits_from: Option<Time>,
+    looks_left: u8,
+    /// The most connections that were open together of late.
+    high: u32,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -78,17 +86,23 @@ impl Balancer {
                 }
             }
         }
-        let weights = self.weights(samples);
+        let growing = self.is_growing(samples);
+        let weights = self.weights(samples, growing);
         for (sample, weight) in samples.iter().zip(&weights) {
             self.seats.entry(sample.seat).or_default().weight = Some(*weight);
         }
         let uneven = weights.iter().filter(|weight| **weight > 0).any(|weight| Some(weight) != weights.iter().max());
+        let after = if suspicion || (uneven && growing) { SOON } else { REST };
         let back = self.seats.values().filter_map(|seat| seat.out_until).min();
-        let after = if suspicion || uneven { SOON } else { REST };
+        let may_rest = self.may_rest(now);
         match back {
             // It is tried again whether anything arrives or not: it may be the only one that is still well then.
             Some(back) => Look { weights, after: after.min((back - now).max(1)), rest: false },
-            None => Look { weights, after, rest: !suspicion },
+            None => {
+                let rest = may_rest && !suspicion;
+                self.waits_from = rest.then_some(now + after);
+                Look { weights, after, rest }
+            }
         }
     }
 
@@ -108,16 +122,35 @@ impl Balancer {
         !self.is_out(seat)
     }
 
+    /// Whether connections come so slowly that each may be waited for.
+    fn may_rest(&mut self, now: Time) -> bool {
+        self.looks_left = match self.waits_from.take() {
+            Some(from) if now - from < QUICK => QUICK_LOOKS,
+            Some(_) => 0,
+            None => self.looks_left.saturating_sub(1),
+        };
+        self.looks_left == 0
+    }
+
+    /// Whether more are open than of late: then they stay, and it matters where they go. Short ones come and go.
+    fn is_growing(&mut self, samples: &[Sample]) -> bool {
+        let open = samples.iter().filter_map(|sample| sample.open).fold(0, u32::saturating_add);
+        let growing = open > self.high;
+        self.high = open.max(self.high - self.high / 16);
+        growing
+    }
+
     /// In proportion to how many connections each lacks to the fullest, so that long-lived ones even out. Small differences are
     /// chance and left alone; large ones are corrected hard where few are open and gently where many are.
-    fn weights(&self, samples: &[Sample]) -> Vec<u32> {
+    fn weights(&self, samples: &[Sample], growing: bool) -> Vec<u32> {
         let in_or_out = |weight: u32, sample: &Sample| if self.is_in(sample.seat) { weight } else { 0 };
         let opens: Option<Vec<u32>> =
             samples.iter().filter(|sample| self.is_in(sample.seat)).map(|sample| sample.open).collect();
         let opens = opens.unwrap_or_default();
         let (least, most) = (opens.iter().min().copied().unwrap_or(0), opens.iter().max().copied().unwrap_or(0));
         let mean = (least / 2).saturating_add(most / 2);
-        if most - least <= (mean / 16).max(1) {
+        let chance = if growing { (mean / 16).max(1) } else { (mean / 3).max(2) };
+        if most - least <= chance {
             return samples.iter().map(|sample| in_or_out(1, sample)).collect();
         }
         let base = 1 + mean / 50;
@@ -170,16 +203,16 @@ mod tests {
     #[test]
     fn a_queue_that_does_not_shrink_while_another_is_empty_is_taken_out_and_tried_again() {
         let mut balancer = Balancer::default();
-        for at in [0, 10] {
+        for at in [0, 10, 20] {
             let look = balancer.look(Time(at), &queues(&[3, 0]));
             assert_eq!(look, Look { weights: vec![1, 1], after: SOON, rest: false });
         }
-        let look = balancer.look(Time(20), &queues(&[4, 0]));
+        let look = balancer.look(Time(30), &queues(&[4, 0]));
         assert_eq!(look, Look { weights: vec![0, 1], after: REST, rest: false });
         assert!(balancer.is_out(0));
-        let look = balancer.look(Time(90), &queues(&[0, 0]));
+        let look = balancer.look(Time(100), &queues(&[0, 0]));
         assert_eq!(look, Look { weights: vec![0, 1], after: 30, rest: false });
-        let look = balancer.look(Time(120), &queues(&[0, 0]));
+        let look = balancer.look(Time(130), &queues(&[0, 0]));
         assert_eq!(look, Look { weights: vec![1, 1], after: REST, rest: true });
     }
 
@@ -224,11 +257,11 @@ mod tests {
     #[test]
     fn the_last_socket_stays_in() {
         let mut balancer = Balancer::default();
-        for at in 0..3 {
+        for at in 0..4 {
             balancer.look(Time(at * 10), &queues(&[5, 0]));
         }
         assert!(balancer.is_out(0));
-        for at in 3..12 {
+        for at in 4..13 {
             let look = balancer.look(Time(at * 10), &queues(&[0, 5]));
             assert_eq!(look.weights[1], 1);
         }
@@ -246,6 +279,42 @@ mod tests {
         assert_eq!(look.weights, [1, 1, 1]);
         let look = Balancer::default().look(Time(0), &opens(&[u32::MAX, 0]));
         assert!(look.weights[0] < look.weights[1]);
+    }
+
+    #[test]
+    fn where_connections_come_and_go_small_differences_are_left_alone() {
+        let mut balancer = Balancer::default();
+        balancer.look(Time(0), &opens(&[40, 40]));
+        let look = balancer.look(Time(60), &opens(&[35, 43]));
+        assert_eq!((look.weights, look.after), (vec![1, 1], REST));
+        let look = balancer.look(Time(120), &opens(&[10, 60]));
+        assert_eq!((look.weights, look.after), (vec![51, 1], REST));
+    }
+
+    #[test]
+    fn while_many_connections_come_it_looks_by_time_and_waits_for_one_now_and_then() {
+        let mut balancer = Balancer::default();
+        let mut now = Time(0);
+        let mut rests = Vec::new();
+        for _ in 0..20 {
+            let look = balancer.look(now, &queues(&[0, 0]));
+            rests.push(look.rest);
+            now = now + look.after + if look.rest { 1 } else { 0 };
+        }
+        assert_eq!(rests.iter().filter(|rest| **rest).count(), 3);
+        assert!(rests[0] && rests[9] && rests[18]);
+        while !balancer.look(now, &queues(&[0, 0])).rest {
+            now = now + REST;
+        }
+        assert!(balancer.look(now + 500, &queues(&[0, 0])).rest, "the many are over");
+    }
+
+    #[test]
+    fn where_few_come_each_is_waited_for() {
+        let mut balancer = Balancer::default();
+        for at in 0..20 {
+            assert!(balancer.look(Time(at * 1000), &queues(&[0, 0])).rest);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::effects::Outgoing;
 use crate::engine::Engine;
 
 /// The keeper's names for the two halves.
-const NAMES: [&str; 2] = ["record\01", "record\02"];
+const NAMES: [&str; 2] = ["record 1", "record 2"];
 
 impl Engine {
     /// Takes the record of an earlier daemon out of what the keeper has held, and begins one that follows it.
