@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 use crate::Time;
 
 /// A queue that has not shrunk in so many looks belongs to a worker that does not accept: one that does empties it each time.
-const STUCK_LOOKS: u8 = 4;
-/// Between looks while something may be wrong, ms. Measured: at 10 ms a blocked worker costs others 40 ms at the 99th percentile.
-const SOON: u64 = 10;
+const STUCK_LOOKS: u8 = 3;
+/// Between looks while something may be wrong, ms.
+const SOON: u64 = 15;
 /// Between looks while all is well and connections come, ms. With [`SOON`] it keeps a blocked worker's delay below 100 ms, at a
 /// tenth of a percent of a CPU.
-const REST: u64 = 60;
+const REST: u64 = 50;
 /// Who waits less than this for an arrival, ms, has so many that it need not wait for each: so many looks are by time alone.
 const QUICK: u64 = 20;
 const QUICK_LOOKS: u8 = 8;
@@ -52,8 +52,11 @@ pub struct Balancer {
     /// From when on the next arrival was waited for.
     waits_from: Option<Time>,
     looks_left: u8,
-    /// The most connections that were open together of late.
+    /// The most connections that were open together of late, and the looks in a row that have found more.
     high: u32,
+    higher: u8,
+    /// The socket with the most at the last look.
+    fullest: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -132,30 +135,33 @@ impl Balancer {
         self.looks_left == 0
     }
 
-    /// Whether more are open than of late: then they stay, and it matters where they go. Short ones come and go.
+    /// Whether more are open than of late, again and again: then they stay, and it matters where they go. Short ones come and go.
     fn is_growing(&mut self, samples: &[Sample]) -> bool {
         let open = samples.iter().filter_map(|sample| sample.open).fold(0, u32::saturating_add);
-        let growing = open > self.high;
-        self.high = open.max(self.high - self.high / 16);
-        growing
+        self.higher = if open > self.high { self.higher.saturating_add(1) } else { 0 };
+        self.high = open.max(self.high - self.high / 64);
+        self.higher > 1
     }
 
     /// In proportion to how many connections each lacks to the fullest, so that long-lived ones even out. Small differences are
     /// chance and left alone; large ones are corrected hard where few are open and gently where many are.
-    fn weights(&self, samples: &[Sample], growing: bool) -> Vec<u32> {
-        let in_or_out = |weight: u32, sample: &Sample| if self.is_in(sample.seat) { weight } else { 0 };
-        let opens: Option<Vec<u32>> =
-            samples.iter().filter(|sample| self.is_in(sample.seat)).map(|sample| sample.open).collect();
+    fn weights(&mut self, samples: &[Sample], growing: bool) -> Vec<u32> {
+        let ins: Vec<&Sample> = samples.iter().filter(|sample| self.is_in(sample.seat)).collect();
+        let opens: Option<Vec<u32>> = ins.iter().map(|sample| sample.open).collect();
         let opens = opens.unwrap_or_default();
         let (least, most) = (opens.iter().min().copied().unwrap_or(0), opens.iter().max().copied().unwrap_or(0));
+        let fullest = ins.iter().find(|sample| sample.open == Some(most)).map(|sample| sample.seat);
+        let lasting = fullest == core::mem::replace(&mut self.fullest, fullest);
         let mean = (least / 2).saturating_add(most / 2);
         let chance = if growing { (mean / 16).max(1) } else { (mean / 3).max(2) };
-        if most - least <= chance {
-            return samples.iter().map(|sample| in_or_out(1, sample)).collect();
-        }
+        let even = most - least <= chance || !(growing || lasting);
         let base = 1 + mean / 50;
-        let lack = |sample: &Sample| base.saturating_add(most.saturating_sub(sample.open.unwrap_or(most)));
-        samples.iter().map(|sample| in_or_out(lack(sample), sample)).collect()
+        let weight = |sample: &Sample| match sample.open {
+            _ if self.is_out(sample.seat) => 0,
+            Some(open) if !even => base.saturating_add(most.saturating_sub(open)),
+            Some(_) | None => 1,
+        };
+        samples.iter().map(weight).collect()
     }
 }
 
@@ -203,7 +209,7 @@ mod tests {
     #[test]
     fn a_queue_that_does_not_shrink_while_another_is_empty_is_taken_out_and_tried_again() {
         let mut balancer = Balancer::default();
-        for at in [0, 10, 20] {
+        for at in [0, 15] {
             let look = balancer.look(Time(at), &queues(&[3, 0]));
             assert_eq!(look, Look { weights: vec![1, 1], after: SOON, rest: false });
         }
@@ -257,11 +263,11 @@ mod tests {
     #[test]
     fn the_last_socket_stays_in() {
         let mut balancer = Balancer::default();
-        for at in 0..4 {
+        for at in 0..3 {
             balancer.look(Time(at * 10), &queues(&[5, 0]));
         }
         assert!(balancer.is_out(0));
-        for at in 4..13 {
+        for at in 3..12 {
             let look = balancer.look(Time(at * 10), &queues(&[0, 5]));
             assert_eq!(look.weights[1], 1);
         }
@@ -273,22 +279,34 @@ mod tests {
 
     #[test]
     fn who_has_fewer_open_connections_gets_more_new_ones() {
-        let look = Balancer::default().look(Time(0), &opens(&[20, 30, 40]));
-        assert_eq!(look, Look { weights: vec![21, 11, 1], after: SOON, rest: true });
-        let look = Balancer::default().look(Time(0), &opens(&[100, 103, 106]));
+        let mut balancer = Balancer::default();
+        balancer.look(Time(0), &opens(&[0, 0, 0]));
+        for (at, open) in [(15, [10, 20, 30]), (30, [20, 30, 40])] {
+            balancer.look(Time(at), &opens(&open));
+        }
+        let look = balancer.look(Time(45), &opens(&[20, 30, 41]));
+        assert_eq!(look, Look { weights: vec![22, 12, 1], after: SOON, rest: false });
+        let look = balancer.look(Time(60), &opens(&[100, 103, 106]));
         assert_eq!(look.weights, [1, 1, 1]);
-        let look = Balancer::default().look(Time(0), &opens(&[u32::MAX, 0]));
+        balancer.look(Time(75), &opens(&[u32::MAX, 0, 0]));
+        let look = balancer.look(Time(90), &opens(&[u32::MAX, 0, 0]));
         assert!(look.weights[0] < look.weights[1]);
     }
 
     #[test]
-    fn where_connections_come_and_go_small_differences_are_left_alone() {
+    fn where_connections_come_and_go_only_what_is_large_and_lasts_counts() {
         let mut balancer = Balancer::default();
         balancer.look(Time(0), &opens(&[40, 40]));
-        let look = balancer.look(Time(60), &opens(&[35, 43]));
-        assert_eq!((look.weights, look.after), (vec![1, 1], REST));
-        let look = balancer.look(Time(120), &opens(&[10, 60]));
-        assert_eq!((look.weights, look.after), (vec![51, 1], REST));
+        for (at, open, weights) in [
+            (60, [35, 43], [1, 1]),
+            (120, [60, 10], [1, 1]),
+            (180, [10, 60], [1, 1]),
+            (240, [10, 60], [51, 1]),
+            (300, [30, 40], [1, 1]),
+        ] {
+            let look = balancer.look(Time(at), &opens(&open));
+            assert_eq!((look.weights, look.after), (weights.to_vec(), REST), "{at}");
+        }
     }
 
     #[test]
