@@ -190,6 +190,16 @@ export interface Feed<T> extends AsyncIterator<T, undefined, void> {
 
 export type Status = 'online' | 'launching' | 'stopping' | 'stopped' | 'errored' | 'waiting restart'
 
+/** A cluster worker's part in serving its app. */
+export interface Cluster {
+  /** `127.0.0.1:3000`, `[::]:3000` or a path, and how its connections find their worker. */
+  listens: { address: string, balance: 'kernel' | 'client-ip' | 'round-robin' | 'shared' }[]
+  /** Connections that it has open at these ports now. */
+  openConnections: number | undefined
+  /** Connections that it has taken of those that were given out. */
+  givenConnections: number
+}
+
 /** One instance of an app. */
 export interface Slot {
   /** PM2's `pm_id`. */
@@ -218,6 +228,8 @@ export interface Slot {
   errorLog: string | undefined
   /** The user it runs as. */
   user: string
+  /** A cluster worker's part in serving its app; only where a target was named. */
+  cluster: Cluster | undefined
   /** `version` of the app's package.json. */
   version: string | undefined
   /** What it was started from. */

@@ -1,6 +1,6 @@
 //! One slot as clients see it. Looks at a process only when asked to.
 
-use rewake_core::{Phase, Slot, SlotId, StopStage, Wanted};
+use rewake_core::{Phase, RunId, Slot, SlotId, StopStage, Wanted};
 use rewake_wire::{SlotInfo, Status};
 
 use crate::engine::Engine;
@@ -40,8 +40,16 @@ impl Engine {
             out_log: sheet.out_log.as_ref().map(text),
             error_log: sheet.error_log.as_ref().map(text),
             user: sheet.spec.launch.uid.map_or_else(|| self.user.clone(), user_name),
+            cluster: None,
             spec,
         })
+    }
+
+    /// As [`Self::info`], with what takes longer to find out.
+    pub(crate) fn info_in_detail(&mut self, id: SlotId) -> Option<SlotInfo> {
+        let info = self.info(id, true)?;
+        let cluster = info.run.zip(info.pid).and_then(|(run, pid)| self.cluster_info(id, RunId(run), pid));
+        Some(SlotInfo { cluster, ..info })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppSpec, ExitInfo};
+use crate::{AppSpec, ClusterBalance, ExitInfo};
 
 /// PM2's status words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,6 +36,25 @@ impl Status {
     }
 }
 
+/// A cluster worker's part in serving its app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterInfo {
+    pub listens: Vec<ListenInfo>,
+    /// Connections that it has open at these TCP ports now; `None` where that cannot be known.
+    pub open_connections: Option<u32>,
+    /// Connections that it has taken of those that were given out: all in round robin, otherwise those of workers that were not there.
+    pub given_connections: u64,
+}
+
+/// One address of an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListenInfo {
+    /// `127.0.0.1:3000`, `[::]:3000`, or a path.
+    pub address: String,
+    /// How its connections find their worker. Not always what the app asks for: see `docs/design/cluster.md`.
+    pub balance: ClusterBalance,
+}
+
 /// One slot as it is now. Times are ms since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlotInfo {
@@ -66,6 +85,9 @@ pub struct SlotInfo {
     pub error_log: Option<String>,
     /// User the process runs as.
     pub user: String,
+    /// Where a cluster worker listens; only where a target was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterInfo>,
     /// The app's description with an empty `env`.
     pub spec: AppSpec,
 }

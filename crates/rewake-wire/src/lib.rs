@@ -17,7 +17,7 @@ pub use error::{ErrorCode, ErrorReply};
 pub use event::{Event, ExitInfo, LogLines, Message, ProcessEvent, ProcessEventKind, Stream};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use hello::{Hello, PROTOCOL, Welcome};
-pub use info::{SlotInfo, Status};
+pub use info::{ClusterInfo, ListenInfo, SlotInfo, Status};
 pub use request::{
     Call, ClientFrame, Done, EnvChange, LogFilter, Reply, Request, ScaleTo, ServerFrame, SlotResult, Subscribe,
     WhenKnown,

@@ -32,8 +32,19 @@ function slot(wire) {
     outLog: some(wire.out_log),
     errorLog: some(wire.error_log),
     user: wire.user,
+    cluster: cluster(wire.cluster),
     version: some(wire.spec.version),
     app: app(wire.spec)
+  }
+}
+
+/** A cluster worker's part in serving its app. */
+function cluster(wire) {
+  if (wire === null || wire === undefined) return undefined
+  return {
+    listens: wire.listens,
+    openConnections: some(wire.open_connections),
+    givenConnections: wire.given_connections
   }
 }
 

@@ -1,6 +1,6 @@
 //! PM2's `describe` rows, with how the last run ended and why it is not running.
 
-use rewake_wire::{ExecMode, ExitInfo, SlotInfo};
+use rewake_wire::{ClusterBalance, ClusterInfo, ExecMode, ExitInfo, ListenInfo, SlotInfo};
 
 use super::table::{self, Cell, Column};
 use super::{Colour, Styles, format, list, safe};
@@ -51,10 +51,36 @@ fn rows(slot: &SlotInfo, now_ms: u64) -> Vec<(&'static str, Cell<'_>)> {
         ("script id", Cell::plain(slot.id.to_string())),
         ("exec cwd", path(Some(&launch.cwd))),
         ("exec mode", Cell::plain(mode)),
+    ]);
+    if let Some(cluster) = &slot.cluster {
+        rows.extend(cluster_rows(cluster));
+    }
+    rows.extend([
         ("watch & reload", Cell::plain("✘")),
         ("unstable restarts", Cell::plain(slot.unstable_restarts.to_string())),
         ("created at", Cell::plain(format::instant(slot.created_at_ms))),
     ]);
+    rows
+}
+
+/// Where it listens and how connections come there, and those that it has.
+fn cluster_rows(cluster: &ClusterInfo) -> Vec<(&'static str, Cell<'_>)> {
+    let balance = |listen: &ListenInfo| match listen.balance {
+        ClusterBalance::Kernel => "kernel",
+        ClusterBalance::ClientIp => "client-ip",
+        ClusterBalance::RoundRobin => "round-robin",
+        ClusterBalance::Shared => "shared",
+    };
+    let listens = cluster.listens.iter();
+    let mut rows: Vec<(&'static str, Cell<'_>)> = listens
+        .map(|listen| ("listens on", Cell::plain(format!("{} ({})", safe(&listen.address), balance(listen)))))
+        .collect();
+    if let Some(open) = cluster.open_connections {
+        rows.push(("open connections", Cell::plain(open.to_string())));
+    }
+    if cluster.given_connections > 0 {
+        rows.push(("given connections", Cell::plain(cluster.given_connections.to_string())));
+    }
     rows
 }
 

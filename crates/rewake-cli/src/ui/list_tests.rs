@@ -45,6 +45,7 @@ pub(in crate::ui) fn slot(id: u32, name: &str) -> SlotInfo {
         out_log: Some("/h/logs/app-out.log".into()),
         error_log: Some("/h/logs/app-error.log".into()),
         user: "root".into(),
+        cluster: None,
         spec: AppSpec {
             name: name.into(),
             namespace: "default".into(),

@@ -4,6 +4,7 @@
 mod accept;
 mod arrivals;
 mod bind;
+mod info;
 mod looks;
 mod record;
 mod seats;
@@ -19,7 +20,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rewake_core::{Balancer, RunId};
-use rewake_nodeipc::cluster::{ConnectionId, GroupId, Primary, Sharing};
+use rewake_nodeipc::cluster::{Bound, ConnectionId, GroupId, Primary, Sharing};
 use rewake_unix::listen::{Arrivals, FileId, group};
 use rewake_wire::ClusterBalance;
 use tokio::io::Interest;
@@ -27,6 +28,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
 use crate::watched::watched;
+use bind::Made;
 use seats::Seats;
 
 /// How long after a worker has left or closed a server the sockets that nobody holds are looked for: its successor has asked
@@ -73,6 +75,8 @@ struct Address {
     /// The keeper's name for its socket, and what the names of its seats begin with.
     name: String,
     watch: u32,
+    /// Host and port, where it has them.
+    bound: Bound,
     /// The socket file to remove with it.
     path: Option<(PathBuf, FileId)>,
     sockets: Sockets,
@@ -199,12 +203,13 @@ impl App {
 }
 
 impl Address {
-    fn new(name: String, watch: u32, sockets: Sockets, path: Option<(PathBuf, FileId)>) -> Self {
+    fn new(name: String, watch: u32, made: Made) -> Self {
         Self {
             name,
             watch,
-            path,
-            sockets,
+            bound: made.bound,
+            path: made.path,
+            sockets: made.sockets,
             starved: false,
             retry_at: None,
             balancer: Balancer::default(),

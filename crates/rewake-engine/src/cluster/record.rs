@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use rewake_nodeipc::cluster::{Listen, SavedGroup, WorkerId};
 use rewake_wire::snapshot::{SavedAddress, SavedCluster, SavedHolder, SavedListen};
 
-use super::bind::{Made, Way, bind};
+use super::bind::{Way, bind};
 use super::{Address, App, AppKey, Clusters, Sockets, seat_name, socket_name};
 use crate::engine::Engine;
 
@@ -48,20 +48,20 @@ impl Clusters {
             return;
         }
         let way = Way::of(&listen, app.balance, || self.kernel_chooses());
-        let Made { mut sockets, path, bound } = match bind(&listen, 0, way, left) {
+        let mut made = match bind(&listen, 0, way, left) {
             Ok(made) => made,
             Err(errno) => return tracing::error!(app = %key.0, errno, "a socket of the last daemon cannot be used"),
         };
-        if let Sockets::Seats(seats) = &mut sockets {
+        if let Sockets::Seats(seats) = &mut made.sockets {
             seats.restore(&saved.seats);
         }
         let holders = saved.holders.into_iter();
         let holders = holders
             .map(|holder| rewake_nodeipc::cluster::SavedHolder { worker: WorkerId(holder.run), seq: holder.seq });
         let saved = SavedGroup { key: saved.key, listen, data: saved.data, holders: holders.collect() };
-        let group = app.primary.restore(saved, &bound);
+        let group = app.primary.restore(saved, &made.bound);
         let watch = self.watch(key, group);
-        app.addresses.insert(group, Address::new(name, watch, sockets, path));
+        app.addresses.insert(group, Address::new(name, watch, made));
     }
 
     /// What an earlier daemon has left of one address: its socket, or its seats in their order.

@@ -163,13 +163,14 @@ impl Engine {
         let way = Way::of(listen, balance, || self.clusters.kernel_chooses());
         let made = bind(listen, backlog, way, left).map(|made| {
             let watch = self.clusters.watch(key, group);
-            let address = Address::new(name, watch, made.sockets, made.path);
+            let bound = made.bound.clone();
+            let address = Address::new(name, watch, made);
             self.keep(&address);
             if let Some(app) = self.clusters.apps.get_mut(key) {
                 app.addresses.insert(group, address);
             }
             self.clusters.unrecorded = true;
-            made.bound
+            bound
         });
         if let Some(app) = self.clusters.apps.get_mut(key) {
             app.primary.bound(group, made, &mut orders);
