@@ -25,14 +25,14 @@ test('http: plain node runs it, and SIGINT ends it in order', { timeout: 60_000 
   assert.deepEqual(await within('its end', ended), { code: 0, signal: null })
 })
 
-test('http: under Rewake each instance answers on its own port', { timeout: 60_000 }, async t => {
-  const first = await freePorts(3)
+test('http: under Rewake all instances answer on one port', { timeout: 60_000 }, async t => {
+  const port = await freePorts(1)
   const { home, env } = cli(t)
   const file = path.join(examples, 'http', 'ecosystem.config.js')
-  const started = await runToEnd('rewake', ['start', file], { env: { ...env, PORT: String(first) } })
+  const started = await runToEnd('rewake', ['start', file], { env: { ...env, PORT: String(port) } })
   assert.equal(started.code, 0, started.stderr)
-  const answers = await Promise.all([0, 1, 2].map(at => ask(first + at)))
-  assert.deepEqual(answers.map(({ instance }) => instance), ['0', '1', '2'])
+  const seen = new Set()
+  await until('an answer of each instance', async () => seen.add((await ask(port)).instance).size === 3)
   assert.equal((await runToEnd('rewake', ['kill'], { env })).code, 0)
   await untilNoneHas(home)
 })

@@ -5,11 +5,10 @@ module.exports = {
       script: './server.js',
       // Paths are relative to where the command is given, unless it is said here.
       cwd: __dirname,
+      // Three processes share one port.
       instances: 3,
-      exec_mode: 'fork',
-      // Each instance has a port of its own: PORT, PORT + 1, PORT + 2.
+      exec_mode: 'cluster',
       env: { PORT: process.env.PORT ?? '3000' },
-      increment_var: 'PORT',
       // Online once it has sent 'ready'.
       wait_ready: true,
       listen_timeout: 10_000,

@@ -20,5 +20,4 @@ server.listen(port, '127.0.0.1', () => {
 process.once('SIGINT', () => {
   console.log(`instance ${instance} finishes its requests and leaves`)
   server.close(() => process.exit(0))
-  server.closeIdleConnections()
 })

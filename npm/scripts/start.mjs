@@ -3,6 +3,7 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
+import http from 'node:http'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
@@ -13,6 +14,7 @@ import { root } from './support/paths.mjs'
 const { locate, target } = createRequire(import.meta.url)('../rewake/lib/loader.cjs')
 
 const INSTANCES = 3
+const CLIENTS = 8
 const keep = process.argv.includes('--keep')
 const env = { ...process.env }
 const ms = since => `${Math.round(performance.now() - since)} ms`
@@ -41,55 +43,57 @@ async function build() {
   if (code !== 0) throw new Error('the build failed')
 }
 
-async function killOne(ports) {
-  const victim = await ask(ports[1])
-  say(`Instance 1 is process ${victim.pid}. It gets a SIGKILL:`)
+/** Asks until every instance has answered. */
+async function eachAnswers(port) {
+  const seen = new Map()
+  for (let tries = 0; seen.size < INSTANCES && tries < 1000; tries += 1) {
+    const { instance, pid } = await ask(port, '/hello')
+    seen.set(instance, pid)
+  }
+  for (const [instance, pid] of [...seen].sort()) console.log(`  GET http://127.0.0.1:${port}/hello: instance ${instance}, process ${pid}`)
+  if (seen.size < INSTANCES) throw new Error(`${INSTANCES - seen.size} of ${INSTANCES} instances did not answer`)
+}
+
+async function killOne(port) {
+  const victim = await ask(port)
+  say(`Instance ${victim.instance} is process ${victim.pid}. It gets a SIGKILL:`)
   const start = performance.now()
   process.kill(victim.pid, 'SIGKILL')
-  const successor = await askUntil(ports[1], ({ pid }) => pid !== victim.pid)
-  console.log(`  process ${successor.pid} answers on port ${ports[1]}, ${ms(start)} after the kill`)
+  const isNew = ({ instance, pid }) => instance === victim.instance && pid !== victim.pid
+  const successor = await askUntil(port, isNew)
+  console.log(`  process ${successor.pid} answers in its place, ${ms(start)} after the kill; the others answered meanwhile`)
 }
 
-/** Restarts one instance after the other while requests come in; a client whose instance is away tries the next one. */
-async function restartUnderRequests(ports) {
-  say('Restarting one instance after the other, while requests come in:')
-  const count = { answered: 0, elsewhere: 0, failed: 0 }
-  let restarting = true
-  const requests = (async () => {
-    for (let at = 0; restarting; at += 1) {
-      const order = ports.map((_, offset) => ports[(at + offset) % ports.length])
-      let away = 0
-      for (const port of order) {
-        try {
-          await ask(port, '/busy')
-          break
-        } catch {
-          away += 1
-        }
+/** Replaces all processes while requests come in: some on connections of their own, some on connections that are kept. */
+async function reloadUnderRequests(port) {
+  say('New processes for old ones, while requests come in on new connections and on kept ones:')
+  const count = { answered: 0, failed: 0 }
+  let reloading = true
+  const kept = new http.Agent({ keepAlive: true })
+  const clients = Array.from({ length: CLIENTS }, async (_, at) => {
+    while (reloading) {
+      try {
+        await ask(port, '/busy', { agent: at % 2 === 0 && kept })
+        count.answered += 1
+      } catch {
+        count.failed += 1
       }
-      if (away === order.length) count.failed += 1
-      else count.answered += 1
-      if (away > 0) count.elsewhere += 1
     }
-  })()
-  for (let id = 0; id < INSTANCES; id += 1) await restartOne(id)
-  restarting = false
-  await requests
-  const { answered, elsewhere, failed } = count
-  console.log(`  ${answered} requests answered (${elsewhere} by the next instance), ${failed} failed`)
-  if (failed > 0 || answered === 0) throw new Error('requests failed')
+  })
+  const start = performance.now()
+  await reload()
+  reloading = false
+  await Promise.all(clients)
+  kept.destroy()
+  console.log(`  ${INSTANCES} instances reloaded in ${ms(start)}: ${count.answered} requests answered, ${count.failed} failed`)
+  if (count.failed > 0 || count.answered === 0) throw new Error('requests failed')
 }
 
-function restartOne(id) {
-  const start = performance.now()
-  const child = spawn(exe, ['restart', String(id), '--silent'], { env, cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
+function reload() {
+  const child = spawn(exe, ['reload', 'http', '--silent'], { env, cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
   return new Promise((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', code => {
-      if (code !== 0) return reject(new Error(`rewake restart ${id} ended with exit code ${code}`))
-      console.log(`  instance ${id} restarted in ${ms(start)}`)
-      resolve()
-    })
+    child.on('close', code => (code === 0 ? resolve() : reject(new Error(`rewake reload ended with exit code ${code}`))))
   })
 }
 
@@ -99,14 +103,15 @@ function stop() {
   fs.rmSync(home, { recursive: true, force: true })
 }
 
-function sayHowToGoOn(ports) {
+function sayHowToGoOn(port) {
   say('It is still running. To look at it:')
   console.log(`  export REWAKE_HOME=${home}`)
   console.log(`  export PATH=${path.dirname(exe)}:$PATH`)
-  console.log(`  curl http://127.0.0.1:${ports[0]}/`)
+  console.log(`  curl http://127.0.0.1:${port}/`)
   console.log('  rewake list            all apps')
   console.log('  rewake logs            what they write, as it comes')
-  console.log('  rewake restart http    a new process for each instance')
+  console.log('  rewake reload http     new processes, no request lost')
+  console.log('  rewake scale http 5    two more')
   console.log('  rewake kill            stops everything')
 }
 
@@ -122,22 +127,18 @@ async function main() {
   exe = locate(target()).exe
   home = fs.mkdtempSync(path.join(os.tmpdir(), 'rewake-start-'))
   env.REWAKE_HOME = home
-  const first = await freePorts(INSTANCES)
-  const ports = Array.from({ length: INSTANCES }, (_, at) => first + at)
-  env.PORT = String(first)
+  const port = await freePorts(1)
+  env.PORT = String(port)
 
-  say('An HTTP server in three instances, each on a port of its own:')
+  say('An HTTP server in three processes that share a port:')
   rewake('start', 'examples/http/ecosystem.config.js')
   say('Each one answers:')
-  for (const port of ports) {
-    const { instance, pid } = await ask(port, '/hello')
-    console.log(`  GET http://127.0.0.1:${port}/hello: instance ${instance}, process ${pid}`)
-  }
-  await killOne(ports)
-  await restartUnderRequests(ports)
+  await eachAnswers(port)
+  await killOne(port)
+  await reloadUnderRequests(port)
   rewake('list')
   rewake('logs', '--nostream', '--lines', '3')
-  if (keep) return sayHowToGoOn(ports)
+  if (keep) return sayHowToGoOn(port)
   rewake('kill')
   stop()
   sayWhatToTry()

@@ -4,10 +4,10 @@ import http from 'node:http'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Asks a server on this machine, on a connection of its own; the body as a value, or an error. */
-export function ask(port, path = '/', timeoutMs = 2000) {
+/** Asks a server on this machine, on a connection of its own or the agent's; the body as a value, or an error. */
+export function ask(port, path = '/', { timeoutMs = 2000, agent = false } = {}) {
   return new Promise((resolve, reject) => {
-    const request = http.get({ host: '127.0.0.1', port, path, agent: false, timeout: timeoutMs }, response => {
+    const request = http.get({ host: '127.0.0.1', port, path, agent, timeout: timeoutMs }, response => {
       let body = ''
       response.setEncoding('utf8')
       response.on('data', text => (body += text))
