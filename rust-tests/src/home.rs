@@ -145,6 +145,14 @@ pub fn is_alive(pid: u32) -> bool {
     stat(pid).is_some_and(|fields| !matches!(fields.first().map(String::as_str), Some("Z" | "X")))
 }
 
+/// Kills a process that a test has started.
+///
+/// # Panics
+/// When `kill` cannot be run.
+pub fn kill(pid: u32) {
+    Command::new("kill").args(["-KILL", &pid.to_string()]).status().expect("kill runs");
+}
+
 /// The parent of a process.
 #[must_use]
 pub fn parent(pid: u32) -> Option<u32> {

@@ -2,6 +2,7 @@
 //! `REWAKE_TEST_NODES` (colon separated).
 
 mod cluster {
+    mod balance;
     mod http;
     mod listening;
     mod reload;

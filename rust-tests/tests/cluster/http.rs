@@ -2,10 +2,16 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
+
+/// Between two requests of one thread of a load.
+const PACE: Duration = Duration::from_millis(1);
 
 /// A port that nobody used a moment ago.
 pub(crate) fn free_port() -> u16 {
@@ -14,10 +20,31 @@ pub(crate) fn free_port() -> u16 {
 
 /// The body of the answer to one request on a connection of its own.
 pub(crate) fn get(port: u16) -> Result<String, String> {
+    get_path(port, "/")
+}
+
+/// As [`get`], for another path.
+pub(crate) fn get_path(port: u16, path: &str) -> Result<String, String> {
+    ask(TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?, path)
+}
+
+/// As [`get`], from one of this machine's own addresses.
+pub(crate) fn get_from(client: [u8; 4], port: u16) -> Result<String, String> {
+    ask(connect_from(client, port).map_err(|error| error.to_string())?, "/")
+}
+
+fn connect_from([a, b, c, d]: [u8; 4], port: u16) -> nix::Result<TcpStream> {
+    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    bind(socket.as_raw_fd(), &SockaddrIn::new(a, b, c, d, 0))?;
+    connect(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port))?;
+    Ok(socket.into())
+}
+
+fn ask(mut stream: TcpStream, path: &str) -> Result<String, String> {
     let error = |error: std::io::Error| error.to_string();
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(error)?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(error)?;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").map_err(error)?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(error)?;
     let mut text = String::new();
     stream.read_to_string(&mut text).map_err(error)?;
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| format!("no answer: {text:?}"))?;
@@ -35,6 +62,7 @@ pub(crate) struct Load {
 pub(crate) struct Counted {
     pub(crate) answered: u64,
     pub(crate) failed: Vec<String>,
+    pub(crate) slowest: Duration,
 }
 
 impl Load {
@@ -45,10 +73,15 @@ impl Load {
             std::thread::spawn(move || {
                 let mut counted = Counted::default();
                 while !stop.load(Ordering::Relaxed) {
-                    match get(port) {
+                    let asked = Instant::now();
+                    let answer = get(port);
+                    counted.slowest = counted.slowest.max(asked.elapsed());
+                    match answer {
                         Ok(_) => counted.answered += 1,
                         Err(error) => counted.failed.push(error),
                     }
+                    // Others of this machine's tests want to run, too.
+                    std::thread::sleep(PACE);
                 }
                 counted
             })
@@ -62,6 +95,7 @@ impl Load {
         self.threads.into_iter().map(|thread| thread.join().unwrap()).fold(Counted::default(), |mut all, one| {
             all.answered += one.answered;
             all.failed.extend(one.failed);
+            all.slowest = all.slowest.max(one.slowest);
             all
         })
     }
