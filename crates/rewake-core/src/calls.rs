@@ -1,9 +1,10 @@
 //! Commands that wait: each gets one reply, when the last of its slots has reached its goal. Never replies twice.
 
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{CallId, Effect, Failure, SlotId, SlotOutcome};
+use crate::{CallId, Effect, Failure, Slot, SlotId, SlotOutcome};
 
 /// The open commands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +26,22 @@ struct Turns {
     waiting: VecDeque<SlotId>,
     going: usize,
     parallel: usize,
+    /// What it has shown of each app's release so far.
+    proofs: BTreeMap<App, Proof>,
+}
+
+/// Name and namespace: slots that share them are of one release.
+type App = (String, String);
+
+/// What a reload has shown of a release. The later one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Proof {
+    /// One that did not run, or had no successor beside it, was started and has stayed up.
+    Started,
+    /// One was ready and has lived through the soak: the others need not.
+    Soaked,
+    /// The description has changed in the middle: what was shown may be of another release.
+    Void,
 }
 
 impl Calls {
@@ -36,7 +53,7 @@ impl Calls {
     /// These slots of an open command take turns, at most `parallel` at a time and at least one. From here on a failure ends it.
     pub(crate) fn take_turns(&mut self, call: CallId, waiting: VecDeque<SlotId>, parallel: usize) {
         if !waiting.is_empty() {
-            self.turns.insert(call, Turns { waiting, going: 0, parallel: parallel.max(1) });
+            self.turns.insert(call, Turns { waiting, going: 0, parallel: parallel.max(1), proofs: BTreeMap::new() });
         }
     }
 
@@ -47,6 +64,26 @@ impl Calls {
         let (call, turns) = self.turns.iter_mut().find(|(_, turns)| may_begin(turns))?;
         turns.going += 1;
         turns.waiting.pop_front().map(|slot| (*call, slot))
+    }
+
+    /// A reload has shown something of the slot's release. Nothing for other commands.
+    pub(crate) fn prove(&mut self, call: CallId, slot: &Slot, proof: Proof) {
+        if let Some(turns) = self.turns.get_mut(&call) {
+            let known = turns.proofs.entry(app(slot)).or_insert(proof);
+            *known = proof.max(*known);
+        }
+    }
+
+    /// What a reload has shown of the slot's release.
+    pub(crate) fn proof(&self, call: CallId, slot: &Slot) -> Option<Proof> {
+        self.turns.get(&call)?.proofs.get(&app(slot)).copied()
+    }
+
+    /// The slot's description has changed: no open reload has shown, or will show, anything of it.
+    pub(crate) fn void_proofs(&mut self, slot: &Slot) {
+        for turns in self.turns.values_mut() {
+            turns.proofs.insert(app(slot), Proof::Void);
+        }
     }
 
     /// Whether a slot waits for its turn.
@@ -114,4 +151,8 @@ impl Calls {
         open.outcomes.push(SlotOutcome { slot, result });
         open.pending = open.pending.saturating_sub(1);
     }
+}
+
+fn app(slot: &Slot) -> App {
+    (slot.name.clone(), slot.namespace.clone())
 }

@@ -119,6 +119,7 @@ impl Core {
     pub fn redefine(&mut self, id: SlotId, policy: Policy) {
         if let Some(slot) = self.slots.get_mut(&id) {
             slot.policy = policy;
+            self.calls.void_proofs(slot);
         }
     }
 

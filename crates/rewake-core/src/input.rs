@@ -25,7 +25,8 @@ pub enum Command {
     /// Stop what runs, then start all. Done as `Start`.
     Restart { slots: Vec<SlotId>, settle: u64 },
     /// New runs in place of the present ones, one slot after the other, `parallel` (at least 1) at a time. Done when the old runs
-    /// are gone. The first failure ends it: slots that were not begun are [`NotReloaded`](crate::Failure::NotReloaded).
+    /// are gone. The first failure ends it: slots that were not begun are [`NotReloaded`](crate::Failure::NotReloaded). Once a new run
+    /// has lived through `reload_soak`, the slots of its app that begin later need not wait for that.
     Reload { slots: Vec<SlotId>, parallel: usize },
     /// Stop and forget. Done when they are gone.
     Delete { slots: Vec<SlotId> },

@@ -34,7 +34,8 @@ pub struct Policy {
     pub rolling: bool,
     /// A new run that is not ready in time replaces the old one all the same: PM2's lenient rule.
     pub accept_unready: bool,
-    /// How long a new run must live after it was ready before the old one is touched.
+    /// How long the first new run of a reload must live after it was ready before its old one is touched. Those after it need not: one
+    /// has proven the release.
     pub reload_soak: u64,
     /// How long a run that was told to stop accepting may take to serve what it has.
     pub drain_timeout: u64,

@@ -116,6 +116,15 @@ impl Slot {
         matches!(self.phase, Phase::Online { listened: true, .. } | Phase::Launching { listened: true, .. })
     }
 
+    /// How long its successor must live after it was ready.
+    pub(crate) fn reload_soak(&self) -> u64 {
+        let soak = |goal: Goal| match goal {
+            Goal::Reload { soak, .. } => Some(soak),
+            Goal::Up { .. } | Goal::Down | Goal::Gone => None,
+        };
+        self.waiters.iter().find_map(|waiter| soak(waiter.goal)).unwrap_or(self.policy.reload_soak)
+    }
+
     /// Whether a reload has begun with it and is not over.
     pub(crate) fn awaits_reload(&self) -> bool {
         self.waiters.iter().any(|waiter| matches!(waiter.goal, Goal::Reload { .. }))

@@ -116,8 +116,9 @@ pub enum Goal {
     Down,
     /// Forgotten.
     Gone,
-    /// Replaced, and the old run gone. `failed`: it will not be, and what is left of the new run is on its way out.
-    Reload { failed: Option<ReloadFailure> },
+    /// Replaced, and the old run gone. `soak`: how long the new run must live after it was ready. `failed`: it will not replace the
+    /// old one, and what is left of it is on its way out.
+    Reload { soak: u64, failed: Option<ReloadFailure> },
 }
 
 impl Slot {

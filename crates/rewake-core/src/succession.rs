@@ -3,6 +3,7 @@
 
 use alloc::vec::Vec;
 
+use crate::calls::Proof;
 use crate::slot::{Cause, Waiter};
 use crate::transitions::Step;
 use crate::{
@@ -22,6 +23,9 @@ impl Step<'_> {
         // Before the old one is told to drain: the next daemon must not take it for the one that serves.
         self.set_oldest(slot, run);
         self.online(slot, run, since, listened);
+        for waiter in slot.waiters.iter().filter(|waiter| matches!(waiter.goal, Goal::Reload { .. })) {
+            self.calls.prove(waiter.call, slot, Proof::Soaked);
+        }
         let stopping = self.drain(&slot.policy, old, old_since);
         slot.second = Some(Second::Leaving(Leaving::Stopping(stopping)));
     }
@@ -33,7 +37,7 @@ impl Step<'_> {
         slot.restarts = slot.restarts.saturating_add(1);
         self.begin_anew(slot);
         self.set_oldest(slot, successor.run());
-        let settle = slot.policy.reload_soak;
+        let settle = slot.reload_soak();
         for waiter in &mut slot.waiters {
             if matches!(waiter.goal, Goal::Reload { .. }) {
                 waiter.goal = Goal::Up { settle, until: None };
@@ -61,7 +65,7 @@ impl Step<'_> {
         slot.second = left.map(Second::Leaving);
         self.tell(slot, Some(run), Change::ReloadFailed(why), false);
         for waiter in &mut slot.waiters {
-            if let Goal::Reload { failed } = &mut waiter.goal {
+            if let Goal::Reload { failed, .. } = &mut waiter.goal {
                 *failed = Some(why);
                 // Told when nothing is left of the new run; but no other slot is begun from here on.
                 self.calls.break_off(waiter.call, self.effects);
@@ -128,7 +132,7 @@ impl Step<'_> {
         slot.waiters = waiting;
         for waiter in answered {
             let why = match waiter.goal {
-                Goal::Reload { failed } => failed,
+                Goal::Reload { failed, .. } => failed,
                 Goal::Up { .. } | Goal::Down | Goal::Gone => None,
             };
             let result = why.map_or(result, |why| Err(Failure::ReloadFailed { why }));

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::calls::Calls;
+use crate::calls::{Calls, Proof};
 use crate::policy::Verdict;
 use crate::slot::{Cause, Waiter};
 use crate::{CallId, Change, Effect, Exit, Failure, Goal, Phase, RunId, Slot, Streak, Time, Wanted};
@@ -60,7 +60,11 @@ impl Step<'_> {
     /// Answers those whose process has been up for long enough.
     pub(crate) fn settle_the_settled(&mut self, slot: &mut Slot) {
         let now = self.now;
-        self.answer(slot, Ok(()), |goal| matches!(goal, Goal::Up { until: Some(until), .. } if until <= now));
+        let settled = |goal: Goal| matches!(goal, Goal::Up { until: Some(until), .. } if until <= now);
+        for waiter in slot.waiters.iter().filter(|waiter| settled(waiter.goal)) {
+            self.calls.prove(waiter.call, slot, Proof::Started);
+        }
+        self.answer(slot, Ok(()), settled);
     }
 
     /// Asks the slot's own run to end.

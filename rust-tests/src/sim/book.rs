@@ -7,7 +7,7 @@ use rewake_core::{CallId, Command, ExitStatus, Failure, Input, Policy, RunId, Sl
 use super::rule::Order;
 use super::run_book::RunBook;
 use super::slot_book::{Hand, SlotBook};
-use super::turns::Turns;
+use super::turns::{Stood, Turns};
 
 const SIGKILL: i32 = 9;
 
@@ -58,6 +58,7 @@ pub struct Follows {
     pub beside: Vec<RunId>,
     pub(super) settled: Vec<(CallId, SlotId, Result<(), Failure>)>,
     pub(super) broken: Vec<CallId>,
+    pub(super) stood: Vec<(CallId, Stood)>,
 }
 
 impl Expected {
@@ -81,8 +82,16 @@ impl Expected {
 
 impl Book {
     /// Notes a new slot.
-    pub fn add(&mut self, id: SlotId, policy: Policy, wanted: Wanted, restarts: u32) {
-        self.slots.insert(id, SlotBook::new(policy, wanted, restarts));
+    pub fn add(&mut self, id: SlotId, app: &str, policy: Policy, wanted: Wanted, restarts: u32) {
+        self.slots.insert(id, SlotBook::new(app, policy, wanted, restarts));
+    }
+
+    /// A slot is given another policy.
+    pub fn redefined(&mut self, id: SlotId, policy: Policy) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.policy = policy;
+            self.turns.altered(&slot.app);
+        }
     }
 
     /// A run of an earlier daemon's is taken over.
@@ -139,7 +148,10 @@ impl Book {
     fn take_turns(&mut self, now: Time, follows: &mut Follows) -> bool {
         let mut any = false;
         while let Some((call, id)) = self.turns.next(|id| self.slots.get(&id).is_none_or(SlotBook::is_free)) {
-            self.on(now, id, follows, |slot, hand| slot.reload(call, hand));
+            let spared = self.slots.get(&id).map(|slot| self.turns.spared(call, &slot.app));
+            if let Some(spared) = spared {
+                self.on(now, id, follows, |slot, hand| slot.reload(call, spared, hand));
+            }
             any = true;
         }
         any
@@ -228,6 +240,9 @@ impl Book {
             return;
         };
         act(slot, &mut Hand { now, id, closing, follows });
+        for (call, what) in follows.stood.drain(..) {
+            self.turns.stood(call, &slot.app, what);
+        }
         if slot.wanted == Wanted::Gone && slot.runs().next().is_none() {
             self.slots.remove(&id);
             follows.orders.push(Expected::Removed(id));

@@ -8,7 +8,8 @@ use super::rng::Rng;
 #[derive(Debug, Clone)]
 pub enum Wish {
     Command(Command),
-    Add(Policy),
+    /// A slot of the app of this name.
+    Add(&'static str, Policy),
     Redefine(SlotId, Policy),
 }
 
@@ -16,7 +17,8 @@ pub enum Wish {
 pub fn policy(rng: &mut Rng) -> Policy {
     if rng.percent(30) {
         let cluster = rng.percent(60);
-        return Policy { listens: cluster, rolling: cluster, ..Policy::default() };
+        let reload_soak = rng.pick(&[0, 1500]);
+        return Policy { listens: cluster, rolling: cluster, reload_soak, ..Policy::default() };
     }
     Policy {
         autorestart: rng.percent(85),
@@ -42,6 +44,11 @@ pub fn policy(rng: &mut Rng) -> Policy {
     }
 }
 
+/// The name of an app: most slots are of the same one.
+pub fn app(rng: &mut Rng) -> &'static str {
+    rng.pick(&["web", "web", "web", "api"])
+}
+
 /// What comes next from one of many clients. `slots`: those that are listed. `releases`: how many of a hundred wishes are a new
 /// release of something.
 pub fn wish(rng: &mut Rng, slots: &[SlotId], releases: u64) -> Wish {
@@ -58,7 +65,7 @@ pub fn wish(rng: &mut Rng, slots: &[SlotId], releases: u64) -> Wish {
         70..72 => Command::Retire { slots: named },
         72..76 => Command::Reset { slots: named },
         76..84 => Command::Signal { slots: named, signal: rng.pick(&[0, 1, 2, 9, 10, 15, -7, i32::MAX]) },
-        84..91 => return Wish::Add(policy(rng)),
+        84..91 => return Wish::Add(app(rng), policy(rng)),
         91..99 => return Wish::Redefine(named.first().copied().unwrap_or(SlotId(0)), policy(rng)),
         _ => Command::Shutdown,
     })

@@ -7,11 +7,14 @@ use super::book::Expected;
 use super::restart::History;
 use super::run_book::RunBook;
 use super::slot_book::{Hand, SlotBook};
+use super::turns::{Spared, Stood};
 
 /// A run that is to replace its slot's own.
 #[derive(Debug, Clone)]
 pub struct Heir {
     pub run: RunBook,
+    /// How long it must live after it was ready.
+    pub soak: u64,
     pub must: Must,
     /// What it must do it must do until then.
     pub by: Option<Time>,
@@ -52,7 +55,7 @@ impl SlotBook {
     }
 
     /// Its turn in a reload has come.
-    pub(super) fn reload(&mut self, call: CallId, hand: &mut Hand<'_>) {
+    pub(super) fn reload(&mut self, call: CallId, spared: Spared, hand: &mut Hand<'_>) {
         if self.leaver.is_some() {
             hand.settled(call, Err(Failure::CannotBeKilled));
             return;
@@ -60,7 +63,8 @@ impl SlotBook {
         if self.policy.rolling && self.online_since().is_some() {
             self.wanted = Wanted::Up;
             let run = RunBook::unnumbered();
-            self.heir = Some(Heir { run, must: Must::Live, by: None, grown: None, soaked: None });
+            let soak = if spared.soak { 0 } else { self.policy.reload_soak };
+            self.heir = Some(Heir { run, soak, must: Must::Live, by: None, grown: None, soaked: None });
             hand.order(Expected::Spawn(hand.id));
             self.claims.push(Claim { call, waits: Waits::Rolling { failed: None } });
             return;
@@ -73,7 +77,8 @@ impl SlotBook {
         if self.run.as_ref().is_some_and(|run| run.given_up) {
             hand.settled(call, Err(Failure::CannotBeKilled));
         } else {
-            let waits = Waits::Up { settle: self.policy.reload_soak, until: None };
+            let settle = if spared.settling { 0 } else { self.policy.reload_soak };
+            let waits = Waits::Up { settle, until: None };
             self.claims.push(Claim { call, waits });
         }
     }
@@ -148,10 +153,9 @@ impl SlotBook {
     }
 
     fn heir_ready(&mut self, hand: &mut Hand<'_>) {
-        if self.policy.reload_soak == 0 {
-            self.replace(hand);
-        } else if let Some(heir) = &mut self.heir {
-            heir.soaked = Some(hand.now + self.policy.reload_soak);
+        match &mut self.heir {
+            Some(heir) if heir.soak > 0 => heir.soaked = Some(hand.now + heir.soak),
+            Some(_) | None => self.replace(hand),
         }
     }
 
@@ -166,6 +170,9 @@ impl SlotBook {
         hand.follows.save_due.push(hand.id);
         self.run = Some(heir.run);
         self.online(hand);
+        for claim in self.claims.iter().filter(|claim| matches!(claim.waits, Waits::Rolling { .. })) {
+            hand.follows.stood.push((claim.call, Stood::TookOver));
+        }
         old.ordered = true;
         old.let_go(&self.policy, hand);
         self.leaver = Some(old);
@@ -222,7 +229,7 @@ impl SlotBook {
         self.oldest = heir.run.id;
         hand.follows.save_due.push(hand.id);
         for claim in &mut self.claims {
-            claim.waits = Waits::Up { settle: self.policy.reload_soak, until: None };
+            claim.waits = Waits::Up { settle: heir.soak, until: None };
         }
         let says_ready = heir.must == Must::SayReady && heir.soaked.is_none();
         let born = heir.run.born.is_some();
@@ -336,6 +343,9 @@ impl SlotBook {
     pub(super) fn settle_claims(&mut self, hand: &mut Hand<'_>) {
         let now = hand.now;
         let due = |waits: Waits| matches!(waits, Waits::Up { until: Some(until), .. } if until <= now);
+        for claim in self.claims.iter().filter(|claim| due(claim.waits)) {
+            hand.follows.stood.push((claim.call, Stood::Started));
+        }
         self.settle(due, |_| Ok(()), hand);
     }
 

@@ -75,8 +75,8 @@ impl Life<'_> {
     fn whole(&mut self) -> Result<(), Breach> {
         self.releases = self.rng.pick(&[0, 0, 40]);
         for _ in 0..=self.rng.below(4) {
-            let policy = client::policy(&mut self.rng);
-            self.grant(Wish::Add(policy))?;
+            let (app, policy) = (client::app(&mut self.rng), client::policy(&mut self.rng));
+            self.grant(Wish::Add(app, policy))?;
         }
         self.chaos()?;
         self.trace.note(self.now, || "from here on the world behaves".into());
@@ -189,14 +189,14 @@ impl Life<'_> {
     fn grant(&mut self, wish: Wish) -> Result<(), Breach> {
         match wish {
             Wish::Command(command) => self.command(command),
-            Wish::Add(policy) => {
-                let new = NewSlot { name: "app".into(), namespace: "default".into(), policy: policy.clone() };
+            Wish::Add(app, policy) => {
+                let new = NewSlot { name: app.into(), namespace: "default".into(), policy: policy.clone() };
                 let id = self.subject.core_mut().add(new);
-                self.trace.note(self.now, || format!("slot {id} is added: {policy:?}"));
+                self.trace.note(self.now, || format!("slot {id} of {app} is added: {policy:?}"));
                 if self.judge.book.slots.contains_key(&id) {
                     return breach(Rule::State, format!("slot {id} was added while it was there"));
                 }
-                self.judge.book.add(id, policy, Wanted::Down, 0);
+                self.judge.book.add(id, app, policy, Wanted::Down, 0);
                 self.judge.list_changed();
                 self.table = Table::of(self.subject.core());
                 Ok(())
@@ -204,9 +204,7 @@ impl Life<'_> {
             Wish::Redefine(id, policy) => {
                 self.trace.note(self.now, || format!("slot {id} is redefined: {policy:?}"));
                 self.subject.core_mut().redefine(id, policy.clone());
-                if let Some(slot) = self.judge.book.slots.get_mut(&id) {
-                    slot.policy = policy;
-                }
+                self.judge.book.redefined(id, policy);
                 self.table = Table::of(self.subject.core());
                 Ok(())
             }
@@ -274,7 +272,7 @@ impl Life<'_> {
         core.use_runs_from(self.table.next_run.max(self.world.fresh_run()));
         let mut to_retire = Vec::new();
         for Stored { id, instance, new, wanted, restarts, oldest_run } in self.table.slots.clone() {
-            book.add(id, new.policy.clone(), wanted, restarts);
+            book.add(id, &new.name, new.policy.clone(), wanted, restarts);
             core.restore(id, instance, new, wanted, restarts);
             let mut runs: Vec<Held> = held.iter().filter(|held| held.slot == id).copied().collect();
             if let Some(own) = own_run(&runs, oldest_run) {

@@ -11,6 +11,7 @@ use super::run_book::RunBook;
 /// One slot as it ought to be.
 #[derive(Debug, Clone)]
 pub struct SlotBook {
+    pub app: String,
     pub policy: Policy,
     pub wanted: Wanted,
     pub run: Option<RunBook>,
@@ -64,8 +65,9 @@ impl Hand<'_> {
 impl SlotBook {
     /// A slot that is stopped.
     #[must_use]
-    pub fn new(policy: Policy, wanted: Wanted, restarts: u32) -> Self {
+    pub fn new(app: &str, policy: Policy, wanted: Wanted, restarts: u32) -> Self {
         Self {
+            app: app.into(),
             policy,
             wanted,
             run: None,

@@ -1,6 +1,6 @@
 //! Whose turn it is in each reload, and how it must be answered. Written apart from the core; never looks into it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rewake_core::{CallId, Failure, SlotId, SlotOutcome};
 
@@ -16,6 +16,28 @@ struct Reload {
     waiting: VecDeque<SlotId>,
     going: Vec<SlotId>,
     results: BTreeMap<SlotId, Result<(), Failure>>,
+    /// Apps of which one slot was started and stayed up.
+    started: BTreeSet<String>,
+    /// Apps of which one slot has a new run that lived through the soak.
+    soaked: BTreeSet<String>,
+    /// Apps that were given another policy since: what was seen of them, or will be, says nothing.
+    altered: BTreeSet<String>,
+}
+
+/// What a slot of a reload has come through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stood {
+    /// It was started and has stayed up.
+    Started,
+    /// Its new run took over.
+    TookOver,
+}
+
+/// What a slot need not go through, because another of its app has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Spared {
+    pub settling: bool,
+    pub soak: bool,
 }
 
 impl Turns {
@@ -28,7 +50,34 @@ impl Turns {
         refused: BTreeMap<SlotId, Result<(), Failure>>,
     ) {
         let parallel = parallel.max(1);
-        self.open.insert(call, Reload { parallel, waiting, going: Vec::new(), results: refused });
+        let none = BTreeSet::new;
+        let (started, soaked, altered) = (none(), none(), none());
+        let reload = Reload { parallel, waiting, going: Vec::new(), results: refused, started, soaked, altered };
+        self.open.insert(call, reload);
+    }
+
+    /// A slot of this app has come through something.
+    pub(super) fn stood(&mut self, call: CallId, app: &str, what: Stood) {
+        if let Some(reload) = self.open.get_mut(&call) {
+            match what {
+                Stood::Started => reload.started.insert(app.into()),
+                Stood::TookOver => reload.soaked.insert(app.into()),
+            };
+        }
+    }
+
+    /// The app was given another policy.
+    pub(super) fn altered(&mut self, app: &str) {
+        for reload in self.open.values_mut() {
+            reload.altered.insert(app.into());
+        }
+    }
+
+    /// What the next slot of this app need not go through.
+    pub(super) fn spared(&self, call: CallId, app: &str) -> Spared {
+        let reload = self.open.get(&call).filter(|reload| !reload.altered.contains(app));
+        let soak = reload.is_some_and(|reload| reload.soaked.contains(app));
+        Spared { soak, settling: soak || reload.is_some_and(|reload| reload.started.contains(app)) }
     }
 
     /// A slot that has begun is done.

@@ -7,6 +7,7 @@ mod reload;
 mod restart;
 mod retire;
 mod shutdown;
+mod soak;
 mod start;
 mod stop;
 mod targets;

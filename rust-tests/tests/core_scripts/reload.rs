@@ -6,18 +6,18 @@ use rust_tests::script::Script;
 use crate::{NOTHING, plain};
 
 /// An app in cluster mode.
-fn cluster() -> Policy {
+pub(crate) fn cluster() -> Policy {
     Policy { listens: true, rolling: true, ..plain() }
 }
 
-fn listening(policy: Policy) -> Script {
+pub(crate) fn listening(policy: Policy) -> Script {
     let mut s = Script::online(policy);
     s.listening(0);
     s
 }
 
 /// So many slots, each with the run of its number online and listening.
-fn several(slots: u32, policy: &Policy) -> Script {
+pub(crate) fn several(slots: u32, policy: &Policy) -> Script {
     let mut s = Script::default();
     for id in 0..slots {
         s.add("app", policy.clone());
@@ -214,23 +214,6 @@ fn a_new_run_that_cannot_be_made_changes_nothing() {
     s.spawn_failed(1, true);
     assert_eq!(s.orders(), ["spawn run 1 of 0", "release run 1", "reply 1: 0 not reloaded: SpawnFailed"]);
     assert_eq!((s.phase(0), s.due_in()), ("online", None));
-}
-
-#[test]
-fn a_new_run_must_live_through_the_soak() {
-    let mut s = listening(Policy { reload_soak: 5000, ..cluster() });
-    s.reload(&[0]);
-    s.spawned(1);
-    s.listening(1);
-    s.tick_after(4999);
-    assert_eq!(s.orders(), ["spawn run 1 of 0"]);
-    s.exited(1, 1);
-    assert_eq!(s.orders(), ["release run 1", "reply 1: 0 not reloaded: died in the soak with Code(1)"]);
-    s.reload(&[0]);
-    s.spawned(2);
-    s.listening(2);
-    s.tick_after(5000);
-    assert_eq!(s.orders(), ["spawn run 2 of 0", "drain run 0"]);
 }
 
 #[test]

@@ -42,7 +42,7 @@ pub(crate) fn run(core: &mut Core, now: Time, call: CallId, command: Command, ef
         | Command::Signal { .. }
         | Command::Shutdown => {
             for id in ids {
-                with(core, now, call, id, effects, |slot, step| run_one(slot, &command, step));
+                with(core, now, call, id, effects, |slot, step| run_one(slot, call, &command, step));
             }
         }
     }
@@ -53,7 +53,7 @@ pub(crate) fn run(core: &mut Core, now: Time, call: CallId, command: Command, ef
 pub(crate) fn take_turns(core: &mut Core, now: Time, effects: &mut Vec<Effect>) -> bool {
     let mut any = false;
     while let Some((call, id)) = core.next_turn() {
-        with(core, now, call, id, effects, reload::run);
+        with(core, now, call, id, effects, |slot, step| reload::run(slot, call, step));
         any = true;
     }
     any
@@ -91,7 +91,7 @@ fn with(
     }
 }
 
-fn run_one(slot: &mut Slot, command: &Command, step: &mut Step<'_>) -> Progress {
+fn run_one(slot: &mut Slot, call: CallId, command: &Command, step: &mut Step<'_>) -> Progress {
     let deleted = slot.wanted == Wanted::Gone;
     match command {
         Command::Delete { .. } => delete::run(slot, step),
@@ -115,6 +115,6 @@ fn run_one(slot: &mut Slot, command: &Command, step: &mut Step<'_>) -> Progress 
         }
         Command::Start { settle, .. } => start::run(slot, *settle, step),
         Command::Restart { settle, .. } => restart::run(slot, *settle, step),
-        Command::Reload { .. } => reload::run(slot, step),
+        Command::Reload { .. } => reload::run(slot, call, step),
     }
 }

@@ -145,10 +145,11 @@ fn listening(slot: &mut Slot, step: &mut Step<'_>) {
 }
 
 fn is_ready(slot: &mut Slot, run: RunId, since: Time, listened: bool, step: &mut Step<'_>) {
-    if slot.policy.reload_soak == 0 {
+    let soak = slot.reload_soak();
+    if soak == 0 {
         return step.take_over(slot, run, since, listened);
     }
-    let until = step.now + slot.policy.reload_soak;
+    let until = step.now + soak;
     slot.second = Some(Second::Successor(Successor::Soaking { run, since, listened, until }));
 }
 
