@@ -209,7 +209,10 @@ fn line(effect: &Effect) -> String {
             format!("reply {call}: {}", slots.join(", "))
         }
         Effect::Changed { slot, change, .. } => match change {
-            Change::ReloadFailed(why) => format!("{slot} reload failed: {}", reload_failure(*why)),
+            Change::ReloadFailed { why, alone: false } => format!("{slot} reload failed: {}", reload_failure(*why)),
+            Change::ReloadFailed { why, alone: true } => {
+                format!("{slot} reload failed alone: {}", reload_failure(*why))
+            }
             Change::Exit(exit) => format!("{slot} exit {:?} after {}", exit.status, exit.lived),
             Change::Start
             | Change::Online
@@ -233,7 +236,10 @@ fn outcome(outcome: &SlotOutcome) -> String {
     match outcome.result {
         Ok(()) => format!("{slot} ok"),
         Err(Failure::ExitedEarly(exit)) => format!("{slot} exited early with {:?}", exit.status),
-        Err(Failure::ReloadFailed { why }) => format!("{slot} not reloaded: {}", reload_failure(why)),
+        Err(Failure::ReloadFailed { why, alone: false }) => format!("{slot} not reloaded: {}", reload_failure(why)),
+        Err(Failure::ReloadFailed { why, alone: true }) => {
+            format!("{slot} not reloaded, alone: {}", reload_failure(why))
+        }
         Err(
             failure @ (Failure::Unknown
             | Failure::NotRunning

@@ -23,7 +23,7 @@ fn no_life_breaks_a_rule() {
 #[test]
 fn lives_meet_all_that_can_happen() {
     let mut counts = Counts::new();
-    for seed in 0..400 {
+    for seed in 0..1500 {
         let mut tally = Tally::default();
         live(seed, &mut tally, Trace::Off);
         for (name, count) in tally.counts {
@@ -54,7 +54,13 @@ fn a_failure_tells_its_seed_and_how_to_replay_it() {
 
 #[test]
 fn a_late_exit_of_an_old_run_taken_for_the_new_ones_is_noticed() {
-    let rules = [Rule::Unasked(Order::Exit), Rule::OneRunPerSlot, Rule::ReleaseWhenGone, Rule::State];
+    let rules = [
+        Rule::Unasked(Order::Exit),
+        Rule::Unasked(Order::Online),
+        Rule::OneRunPerSlot,
+        Rule::ReleaseWhenGone,
+        Rule::State,
+    ];
     caught(Bug::LateExitTaken, 200, &rules);
 }
 
@@ -92,7 +98,8 @@ fn a_start_after_a_stop_is_noticed() {
 
 #[test]
 fn a_run_let_go_of_too_late_or_too_soon_is_noticed() {
-    caught(Bug::ReleaseLost, 50, &[Rule::Missing(Order::Release), Rule::OneRunPerSlot]);
+    let rules = [Rule::Missing(Order::Release), Rule::OneRunPerSlot, Rule::ReplyIsTrue];
+    caught(Bug::ReleaseLost, 50, &rules);
     caught(Bug::TreeForgotten, 50, &[Rule::Unasked(Order::Release), Rule::State]);
 }
 
@@ -109,7 +116,7 @@ fn a_restart_policy_that_is_not_kept_is_noticed() {
 
 #[test]
 fn a_ready_that_is_not_heard_is_noticed() {
-    caught(Bug::ReadyUnheard, 50, &[Rule::Missing(Order::Online)]);
+    caught(Bug::ReadyUnheard, 50, &[Rule::Missing(Order::Online), Rule::State]);
 }
 
 #[test]

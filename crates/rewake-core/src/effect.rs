@@ -46,8 +46,11 @@ pub enum Change {
     CannotBeKilled,
     /// A run was ordered that is to replace the slot's own.
     Reload,
-    /// The run that was to replace the slot's own does not.
-    ReloadFailed(ReloadFailure),
+    /// The new run of a reload is no good. `alone`: the old one had ended by itself, so that it is the slot's own all the same.
+    ReloadFailed {
+        why: ReloadFailure,
+        alone: bool,
+    },
 }
 
 /// How a command went for one slot.
@@ -74,13 +77,13 @@ pub enum Failure {
     CannotBeKilled,
     /// The supervisor is ending.
     ShuttingDown,
-    /// The new run was no good. The old one is untouched.
-    ReloadFailed { why: ReloadFailure },
+    /// The new run was no good. The old one is untouched; or (`alone`) it had ended by itself before that could be seen.
+    ReloadFailed { why: ReloadFailure, alone: bool },
     /// Its turn did not come: the reload ended at another slot.
     NotReloaded,
 }
 
-/// What was wrong with a run that was to replace another.
+/// What was wrong with the new run of a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReloadFailure {
     /// It could not be made.

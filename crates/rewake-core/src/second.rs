@@ -1,6 +1,6 @@
 //! The run beside a slot's own: a successor that is to replace it, or one that is on its way out. There are never three.
 
-use crate::{Goal, Phase, RunId, Slot, StopStage, Stopping, Time};
+use crate::{Goal, Phase, Policy, RunId, Slot, StopStage, Stopping, Time};
 
 /// What a slot has beside its own run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,13 +32,13 @@ pub enum Successor {
     },
 }
 
-/// What a successor has yet to do to be ready.
+/// What a run has yet to do to be ready.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Awaits {
     /// To say `'ready'`.
     Ready { by: Time },
     /// To listen. If the run that it replaces never did, it may have nothing to listen on: then living until `grown_at` is enough.
-    Listening { by: Time, grown_at: Time },
+    Listening { by: Time, grown_at: Option<Time> },
     /// To live until then: nothing else can be seen of it.
     Growing { until: Time },
 }
@@ -61,6 +61,39 @@ impl Second {
             Self::Successor(successor) => successor.run(),
             Self::Leaving(Leaving::Spawning { run }) => *run,
             Self::Leaving(Leaving::Stopping(stopping)) => stopping.run,
+        }
+    }
+}
+
+impl Awaits {
+    /// What the new run of a reload must do, from its birth on.
+    pub(crate) fn of(policy: &Policy, born: Time) -> Self {
+        let (by, grown) = (born + policy.ready_timeout, born + policy.min_uptime);
+        match (policy.wait_ready, policy.listens) {
+            (true, _) => Self::Ready { by },
+            (false, true) => Self::Listening { by, grown_at: Some(grown) },
+            (false, false) => Self::Growing { until: grown },
+        }
+    }
+
+    /// When something comes of waiting, and what. `listened`: the run that it replaces has.
+    pub(crate) fn due(self, listened: bool) -> (Time, Due) {
+        match self {
+            Self::Ready { by } => (by, Due::Late),
+            // A release that hangs before it listens must not replace one that listens.
+            Self::Listening { by, grown_at } => match grown_at {
+                Some(grown_at) if !listened => (grown_at, Due::Grown),
+                Some(_) | None => (by, Due::Late),
+            },
+            Self::Growing { until } => (until, Due::Grown),
+        }
+    }
+
+    /// The same, for when the run that it replaces is no longer there to be asked whether it has listened.
+    pub(crate) fn alone(self, listened: bool) -> Self {
+        match self {
+            Self::Listening { by, grown_at } => Self::Listening { by, grown_at: grown_at.filter(|_| !listened) },
+            Self::Ready { .. } | Self::Growing { .. } => self,
         }
     }
 }
@@ -102,17 +135,12 @@ impl Slot {
         match successor {
             Successor::Spawning { .. } => None,
             Successor::Soaking { until, .. } => Some((*until, Due::Soaked)),
-            Successor::Launching { awaits, .. } => Some(match *awaits {
-                Awaits::Ready { by } => (by, Due::Late),
-                // A release that hangs before it listens must not replace one that listens.
-                Awaits::Listening { by, .. } if self.has_listened() => (by, Due::Late),
-                Awaits::Listening { grown_at, .. } => (grown_at, Due::Grown),
-                Awaits::Growing { until } => (until, Due::Grown),
-            }),
+            Successor::Launching { awaits, .. } => Some(awaits.due(self.has_listened())),
         }
     }
 
-    fn has_listened(&self) -> bool {
+    /// Whether its own run has begun to listen.
+    pub(crate) fn has_listened(&self) -> bool {
         matches!(self.phase, Phase::Online { listened: true, .. } | Phase::Launching { listened: true, .. })
     }
 
@@ -120,19 +148,25 @@ impl Slot {
     pub(crate) fn reload_soak(&self) -> u64 {
         let soak = |goal: Goal| match goal {
             Goal::Reload { soak, .. } => Some(soak),
-            Goal::Up { .. } | Goal::Down | Goal::Gone => None,
+            Goal::Up { .. } | Goal::Down | Goal::Gone | Goal::Alone { .. } => None,
         };
         self.waiters.iter().find_map(|waiter| soak(waiter.goal)).unwrap_or(self.policy.reload_soak)
     }
 
     /// Whether a reload has begun with it and is not over.
     pub(crate) fn awaits_reload(&self) -> bool {
-        self.waiters.iter().any(|waiter| matches!(waiter.goal, Goal::Reload { .. }))
+        self.is_alone() || self.waiters.iter().any(|waiter| matches!(waiter.goal, Goal::Reload { .. }))
     }
 
-    /// Whether a reload may begin: what another one has left behind is gone, or will never be.
+    /// Whether its own run is a reload's new one, the old one has ended by itself, and it has yet to prove itself.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.waiters.iter().any(|waiter| matches!(waiter.goal, Goal::Alone { .. }))
+    }
+
+    /// Whether a reload may begin: no other one is going on, and what it has left behind is gone, or will never be.
     pub(crate) fn may_be_reloaded(&self) -> bool {
         match &self.second {
+            _ if self.is_alone() => false,
             None => true,
             Some(Second::Leaving(Leaving::Stopping(stopping))) => stopping.stage == StopStage::Stuck,
             Some(Second::Successor(_) | Second::Leaving(Leaving::Spawning { .. })) => false,

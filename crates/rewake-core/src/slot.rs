@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::{CallId, Exit, Policy, ReloadFailure, RunId, Second, SlotId, Streak, Time};
+use crate::{Awaits, CallId, Exit, Policy, ReloadFailure, RunId, Second, SlotId, Streak, Time};
 
 /// A slot. Read by anybody, written by the core alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +49,12 @@ pub enum Phase {
         restart: bool,
         by: Cause,
     },
-    /// It runs and has yet to say `'ready'`.
+    /// It runs and has yet to be ready.
     Launching {
         run: RunId,
         since: Time,
-        ready_by: Time,
         listened: bool,
+        awaits: Awaits,
     },
     Online {
         run: RunId,
@@ -73,6 +73,10 @@ pub enum Phase {
 pub enum Cause {
     Command,
     Policy,
+    /// A reload, whose old run has ended by itself: the new one has yet to prove itself. `listened`: so must it, as the old one did.
+    Reload {
+        listened: bool,
+    },
 }
 
 /// A run on its way out, or an ended run whose tree is not yet gone.
@@ -119,6 +123,9 @@ pub enum Goal {
     /// Replaced, and the old run gone. `soak`: how long the new run must live after it was ready. `failed`: it will not replace the
     /// old one, and what is left of it is on its way out.
     Reload { soak: u64, failed: Option<ReloadFailure> },
+    /// The same, but the old run has ended by itself: the new one is the slot's own, has yet to be ready, and must live for `soak` after
+    /// that; `until` is known once it is ready.
+    Alone { soak: u64, until: Option<Time> },
 }
 
 impl Slot {
@@ -155,7 +162,7 @@ impl Slot {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
         let settling = self.waiters.iter().filter_map(|waiter| match waiter.goal {
-            Goal::Up { until, .. } => until,
+            Goal::Up { until, .. } | Goal::Alone { until, .. } => until,
             Goal::Down | Goal::Gone | Goal::Reload { .. } => None,
         });
         settling.chain(self.runs_due()).min()
@@ -170,7 +177,7 @@ impl Slot {
     pub(crate) fn phase_due(&self) -> Option<Time> {
         match &self.phase {
             Phase::Stopped | Phase::Errored | Phase::Spawning { .. } | Phase::Online { .. } => None,
-            Phase::Launching { ready_by, .. } => Some(*ready_by),
+            Phase::Launching { awaits, .. } => Some(awaits.due(false).0),
             Phase::Stopping(stopping) => stopping.due(),
             Phase::WaitingRestart { until } => Some(*until),
         }

@@ -7,8 +7,8 @@ use crate::calls::Proof;
 use crate::slot::{Cause, Waiter};
 use crate::transitions::Step;
 use crate::{
-    Awaits, Change, Effect, Exit, Failure, Goal, Leaving, Phase, ReloadFailure, RunId, Second, Slot, StopStage,
-    Successor, Time, Wanted,
+    Change, Effect, Exit, Failure, Goal, Leaving, Phase, ReloadFailure, RunId, Second, Slot, StopStage, Successor,
+    Time, Wanted,
 };
 
 impl Step<'_> {
@@ -30,40 +30,53 @@ impl Step<'_> {
         slot.second = Some(Second::Leaving(Leaving::Stopping(stopping)));
     }
 
-    /// The old run has ended by itself before it was replaced: the slot goes on with the successor's launch as its own.
+    /// The old run has ended by itself before it was replaced: the slot goes on with the successor's launch as its own. That must still
+    /// prove itself, or the reload has failed.
     pub(crate) fn succeed(&mut self, slot: &mut Slot, successor: &Successor, exit: Exit, left: Option<Leaving>) {
         slot.second = left.map(Second::Leaving);
         self.answer(slot, Err(Failure::ExitedEarly(exit)), |goal| matches!(goal, Goal::Up { .. }));
         slot.restarts = slot.restarts.saturating_add(1);
         self.begin_anew(slot);
         self.set_oldest(slot, successor.run());
-        let settle = slot.reload_soak();
+        let (soak, listened_before) = (slot.reload_soak(), slot.has_listened());
         for waiter in &mut slot.waiters {
             if matches!(waiter.goal, Goal::Reload { .. }) {
-                waiter.goal = Goal::Up { settle, until: None };
+                waiter.goal = Goal::Alone { soak, until: None };
             }
         }
         match *successor {
             Successor::Spawning { run } => {
-                slot.phase = Phase::Spawning { run, restart: false, by: Cause::Command };
+                let by = Cause::Reload { listened: listened_before };
+                slot.phase = Phase::Spawning { run, restart: false, by };
             }
-            Successor::Launching { run, since, listened, awaits: Awaits::Ready { by: ready_by } } => {
-                slot.phase = Phase::Launching { run, since, ready_by, listened };
+            Successor::Launching { run, since, listened, awaits } => {
+                slot.phase = Phase::Launching { run, since, listened, awaits: awaits.alone(listened_before) };
             }
-            Successor::Launching {
-                run,
-                since,
-                listened,
-                awaits: Awaits::Listening { .. } | Awaits::Growing { .. },
+            Successor::Soaking { run, since, listened, until: soaked } => {
+                self.online(slot, run, since, listened);
+                // It was ready before: its time goes on.
+                for waiter in &mut slot.waiters {
+                    if let Goal::Alone { until, .. } = &mut waiter.goal {
+                        *until = Some(soaked);
+                    }
+                }
             }
-            | Successor::Soaking { run, since, listened, .. } => self.online(slot, run, since, listened),
+        }
+    }
+
+    /// The slot's own run is no good, and the old one that it was to replace has ended by itself. Nothing for any other run.
+    pub(crate) fn fail_alone(&mut self, slot: &mut Slot, run: RunId, why: ReloadFailure) {
+        if slot.is_alone() {
+            self.tell(slot, Some(run), Change::ReloadFailed { why, alone: true }, false);
+            let failure = Failure::ReloadFailed { why, alone: true };
+            self.answer(slot, Err(failure), |goal| matches!(goal, Goal::Alone { .. }));
         }
     }
 
     /// The successor is no good. The old run is untouched; `left` is what has yet to go.
     pub(crate) fn give_up(&mut self, slot: &mut Slot, run: RunId, why: ReloadFailure, left: Option<Leaving>) {
         slot.second = left.map(Second::Leaving);
-        self.tell(slot, Some(run), Change::ReloadFailed(why), false);
+        self.tell(slot, Some(run), Change::ReloadFailed { why, alone: false }, false);
         for waiter in &mut slot.waiters {
             if let Goal::Reload { failed, .. } = &mut waiter.goal {
                 *failed = Some(why);
@@ -133,9 +146,9 @@ impl Step<'_> {
         for waiter in answered {
             let why = match waiter.goal {
                 Goal::Reload { failed, .. } => failed,
-                Goal::Up { .. } | Goal::Down | Goal::Gone => None,
+                Goal::Up { .. } | Goal::Down | Goal::Gone | Goal::Alone { .. } => None,
             };
-            let result = why.map_or(result, |why| Err(Failure::ReloadFailed { why }));
+            let result = why.map_or(result, |why| Err(Failure::ReloadFailed { why, alone: false }));
             self.calls.settle(waiter.call, slot.id, result, self.effects);
         }
     }

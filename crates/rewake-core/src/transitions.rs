@@ -50,8 +50,8 @@ impl Step<'_> {
         self.tell(slot, Some(run), Change::Online, false);
         self.effects.push(Effect::Serve { slot: slot.id, run });
         for waiter in &mut slot.waiters {
-            if let Goal::Up { settle, until } = &mut waiter.goal {
-                *until = Some(self.now + *settle);
+            if let Goal::Up { settle: time, until } | Goal::Alone { soak: time, until } = &mut waiter.goal {
+                *until = Some(self.now + *time);
             }
         }
         self.settle_the_settled(slot);
@@ -60,11 +60,17 @@ impl Step<'_> {
     /// Answers those whose process has been up for long enough.
     pub(crate) fn settle_the_settled(&mut self, slot: &mut Slot) {
         let now = self.now;
-        let settled = |goal: Goal| matches!(goal, Goal::Up { until: Some(until), .. } if until <= now);
-        for waiter in slot.waiters.iter().filter(|waiter| settled(waiter.goal)) {
-            self.calls.prove(waiter.call, slot, Proof::Started);
+        let settled = |goal: Goal| match goal {
+            Goal::Up { until: Some(until), .. } if until <= now => Some(Proof::Started),
+            Goal::Alone { until: Some(until), .. } if until <= now => Some(Proof::Soaked),
+            Goal::Up { .. } | Goal::Alone { .. } | Goal::Down | Goal::Gone | Goal::Reload { .. } => None,
+        };
+        for waiter in &slot.waiters {
+            if let Some(proof) = settled(waiter.goal) {
+                self.calls.prove(waiter.call, slot, proof);
+            }
         }
-        self.answer(slot, Ok(()), settled);
+        self.answer(slot, Ok(()), |goal| settled(goal).is_some());
     }
 
     /// Asks the slot's own run to end.
@@ -155,7 +161,7 @@ impl Step<'_> {
 
     /// Fails those who wait for the slot to be up, or for its reload to be over.
     pub(crate) fn fail_the_hopeful(&mut self, slot: &mut Slot, failure: Failure) {
-        self.answer(slot, Err(failure), |goal| matches!(goal, Goal::Up { .. }));
+        self.answer(slot, Err(failure), |goal| matches!(goal, Goal::Up { .. } | Goal::Alone { .. }));
         self.reload_over(slot, Err(failure));
     }
 

@@ -150,8 +150,8 @@ impl Engine {
             Change::Stop => (ProcessEventKind::Stop, None),
             Change::Restart => (ProcessEventKind::Restart, None),
             Change::Reload => (ProcessEventKind::Reload, None),
-            Change::ReloadFailed(why) => {
-                sheet.reason = Some(words::reload_failure(why, None));
+            Change::ReloadFailed { why, alone } => {
+                sheet.reason = Some(words::reload_failure(why, alone, None));
                 (ProcessEventKind::ReloadFailed, None)
             }
             Change::Delete => (ProcessEventKind::Delete, None),
@@ -198,7 +198,7 @@ fn log_change(name: &str, id: SlotId, event: ProcessEventKind, pid: Option<u32>,
         Change::Exit(exit) => {
             tracing::info!(app = name, id = id.0, pid, lived_ms = exit.lived, "{}", words::ended_how(exit.status));
         }
-        Change::SpawnFailed | Change::RestartOverlimit | Change::CannotBeKilled | Change::ReloadFailed(_) => {
+        Change::SpawnFailed | Change::RestartOverlimit | Change::CannotBeKilled | Change::ReloadFailed { .. } => {
             tracing::warn!(app = name, id = id.0, pid, reason, "{event:?}");
         }
         Change::Start

@@ -70,7 +70,7 @@ pub(crate) struct Held {
 
 /// Whether an outcome says that the slot could not be started for a reason noted on its sheet.
 pub(crate) fn has_reason(failure: Failure) -> bool {
-    matches!(failure, Failure::SpawnFailed | Failure::ReloadFailed { why: rewake_core::ReloadFailure::SpawnFailed })
+    matches!(failure, Failure::SpawnFailed | Failure::ReloadFailed { why: rewake_core::ReloadFailure::SpawnFailed, .. })
 }
 
 /// Answers; a client that has gone needs none.

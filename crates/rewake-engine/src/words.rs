@@ -20,7 +20,7 @@ pub(crate) fn failure(failure: Failure, name: &str, id: u32, reason: Option<&str
             (ErrorCode::ExitedEarly, format!("{} {} ms after its start", ended_how(exit.status), exit.lived))
         }
         Failure::CannotBeKilled => (ErrorCode::CannotBeKilled, "does not end, not even by SIGKILL".to_owned()),
-        Failure::ReloadFailed { why } => (ErrorCode::ReloadFailed, reload_failure(why, reason)),
+        Failure::ReloadFailed { why, alone } => (ErrorCode::ReloadFailed, reload_failure(why, alone, reason)),
         Failure::NotReloaded => {
             (ErrorCode::NotReloaded, "was not reloaded: the reload ended at another instance".to_owned())
         }
@@ -31,6 +31,7 @@ pub(crate) fn failure(failure: Failure, name: &str, id: u32, reason: Option<&str
         Failure::ExitedEarly(_)
         | Failure::ReloadFailed {
             why: ReloadFailure::Exited(_) | ReloadFailure::NotReady | ReloadFailure::DiedInSoak(_),
+            ..
         } => reply.with_hint(format!("`rewake logs {name} --err` shows what it said")),
         Failure::CannotBeKilled => reply.with_hint("it waits in the kernel, often for a disk or a network file system"),
         Failure::Unknown
@@ -38,13 +39,13 @@ pub(crate) fn failure(failure: Failure, name: &str, id: u32, reason: Option<&str
         | Failure::Superseded
         | Failure::SpawnFailed
         | Failure::ShuttingDown
-        | Failure::ReloadFailed { why: ReloadFailure::SpawnFailed }
+        | Failure::ReloadFailed { why: ReloadFailure::SpawnFailed, .. }
         | Failure::NotReloaded => reply,
     }
 }
 
-/// Why a new process did not replace the old one.
-pub(crate) fn reload_failure(why: ReloadFailure, reason: Option<&str>) -> String {
+/// Why a new process did not replace the old one. `alone`: that had ended by itself.
+pub(crate) fn reload_failure(why: ReloadFailure, alone: bool, reason: Option<&str>) -> String {
     let what = match why {
         ReloadFailure::SpawnFailed => {
             format!("could not be made: {}", reason.unwrap_or("no process could be made"))
@@ -55,7 +56,11 @@ pub(crate) fn reload_failure(why: ReloadFailure, reason: Option<&str>) -> String
             format!("was ready but {} {} ms after its start", ended_how(exit.status), exit.lived)
         }
     };
-    format!("goes on with its old process: the new one {what}")
+    if alone {
+        format!("was not reloaded: its old process ended meanwhile, and the new one {what}")
+    } else {
+        format!("goes on with its old process: the new one {what}")
+    }
 }
 
 /// `exited with code 1`, `was killed by SIGSEGV`.

@@ -30,7 +30,7 @@ pub enum ErrorCode {
     CannotBeKilled,
     /// The supervisor is shutting down.
     ShuttingDown,
-    /// The new process of a reload was no good; the old one goes on.
+    /// The new process of a reload was no good; the old one goes on, unless it ended by itself meanwhile.
     ReloadFailed,
     /// Its turn in a reload did not come, because that ended at another instance.
     NotReloaded,

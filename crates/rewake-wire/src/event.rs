@@ -62,7 +62,7 @@ pub enum ProcessEventKind {
     /// A process is being made that is to replace the present one.
     #[serde(rename = "reload")]
     Reload,
-    /// The process that was to replace the present one does not; the present one goes on.
+    /// The new process of a reload is no good; the present one goes on, unless it ended by itself meanwhile.
     #[serde(rename = "reload failed")]
     ReloadFailed,
 }

@@ -24,13 +24,22 @@ pub struct Book {
 pub enum Expected {
     Spawn(SlotId),
     Release(RunId),
-    Signal { run: RunId, signal: i32, tree: bool },
+    Signal {
+        run: RunId,
+        signal: i32,
+        tree: bool,
+    },
     SendShutdown(RunId),
     Drain(RunId),
     Online(RunId),
     Serve(SlotId, RunId),
     Exit(RunId, ExitStatus),
     CannotBeKilled(RunId),
+    /// News of a new run that is no good.
+    ReloadFailed {
+        run: RunId,
+        alone: bool,
+    },
     Removed(SlotId),
 }
 
@@ -75,6 +84,7 @@ impl Expected {
             Self::Serve(..) => Order::Serve,
             Self::Exit(..) => Order::Exit,
             Self::CannotBeKilled(_) => Order::CannotBeKilled,
+            Self::ReloadFailed { .. } => Order::ReloadFailed,
             Self::Removed(_) => Order::Removed,
         }
     }

@@ -54,7 +54,12 @@ pub fn app(rng: &mut Rng) -> &'static str {
 pub fn wish(rng: &mut Rng, slots: &[SlotId], releases: u64) -> Wish {
     let named = some(rng, slots);
     if rng.percent(releases) {
-        return Wish::Command(Command::Reload { slots: named, parallel: parallel(rng) });
+        if rng.percent(25) {
+            // Somebody ends what runs now, perhaps before its successor is ready.
+            return Wish::Command(Command::Signal { slots: named, signal: 9 });
+        }
+        let slots = if rng.percent(50) { slots.to_vec() } else { named };
+        return Wish::Command(Command::Reload { slots, parallel: parallel(rng) });
     }
     Wish::Command(match rng.below(100) {
         0..26 => Command::Start { slots: named, settle: settle(rng) },

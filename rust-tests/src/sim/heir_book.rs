@@ -1,7 +1,7 @@
 //! What a reader of the rules notes of a slot's reload: the run that is to replace its own, the one that was replaced, and who
 //! waits for it. Never looks into the core.
 
-use rewake_core::{CallId, Exit, ExitStatus, Fact, Failure, ReloadFailure, RunId, Time, Wanted};
+use rewake_core::{CallId, Exit, ExitStatus, Fact, Failure, Policy, ReloadFailure, RunId, Time, Wanted};
 
 use super::book::Expected;
 use super::restart::History;
@@ -15,12 +15,19 @@ pub struct Heir {
     pub run: RunBook,
     /// How long it must live after it was ready.
     pub soak: u64,
-    pub must: Must,
-    /// What it must do it must do until then.
-    pub by: Option<Time>,
-    /// It has lived for `min_uptime`.
-    pub grown: Option<Time>,
+    /// What it must do, once it is born.
+    pub trial: Option<Trial>,
     pub soaked: Option<Time>,
+}
+
+/// What the new run of a reload must do.
+#[derive(Debug, Clone, Copy)]
+pub struct Trial {
+    pub must: Must,
+    /// It must do so until then.
+    pub by: Time,
+    /// It has lived for `min_uptime`.
+    pub grown: Time,
 }
 
 /// What makes an heir ready.
@@ -45,13 +52,48 @@ pub enum Waits {
     Rolling { failed: Option<ReloadFailure> },
     /// The slot up for so long; known until when once it is up.
     Up { settle: u64, until: Option<Time> },
+    /// The new run, which the old one has left the slot to, ready and living on for so long.
+    Alone { soak: u64, until: Option<Time> },
+}
+
+impl Trial {
+    pub(super) fn of(policy: &Policy, born: Time) -> Self {
+        let must = match () {
+            () if policy.wait_ready => Must::SayReady,
+            () if policy.listens => Must::Listen,
+            () => Must::Live,
+        };
+        Self { must, by: born + policy.ready_timeout, grown: born + policy.min_uptime }
+    }
+
+    /// Whether it is enough to live for `min_uptime`.
+    fn may_grow(self, old_listened: bool) -> bool {
+        self.must == Must::Live || (self.must == Must::Listen && !old_listened)
+    }
+
+    /// When it is over.
+    fn ends(self, old_listened: bool) -> Time {
+        if self.may_grow(old_listened) { self.grown } else { self.by }
+    }
+}
+
+impl RunBook {
+    /// Its slot's reload has left it alone: it has yet to be ready, as it would have had beside the old run.
+    pub(super) fn on_trial(&mut self, trial: Trial, old_listened: bool) {
+        self.must = trial.must;
+        self.may_grow = trial.may_grow(old_listened);
+        self.ready_by = Some(trial.ends(old_listened));
+    }
 }
 
 impl SlotBook {
     /// Whether a reload can begin with it.
     #[must_use]
     pub fn is_free(&self) -> bool {
-        self.heir.is_none() && self.leaver.as_ref().is_none_or(|leaver| leaver.given_up)
+        let alone = |claim: &Claim| matches!(claim.waits, Waits::Alone { .. });
+        self.heir.is_none()
+            && !self.claims.iter().any(alone)
+            && self.leaver.as_ref().is_none_or(|leaver| leaver.given_up)
     }
 
     /// Its turn in a reload has come.
@@ -64,7 +106,7 @@ impl SlotBook {
             self.wanted = Wanted::Up;
             let run = RunBook::unnumbered();
             let soak = if spared.soak { 0 } else { self.policy.reload_soak };
-            self.heir = Some(Heir { run, soak, must: Must::Live, by: None, grown: None, soaked: None });
+            self.heir = Some(Heir { run, soak, trial: None, soaked: None });
             hand.order(Expected::Spawn(hand.id));
             self.claims.push(Claim { call, waits: Waits::Rolling { failed: None } });
             return;
@@ -111,19 +153,20 @@ impl SlotBook {
             }
         }
         if let Some(heir) = &mut self.heir {
-            let waits = heir.run.born.is_some() && heir.soaked.is_none();
+            let must = heir.trial.filter(|_| heir.soaked.is_none()).map(|trial| trial.must);
             match fact {
                 Fact::Spawned { .. } if heir.run.born.is_none() => self.heir_born(hand),
                 Fact::SpawnFailed { .. } if heir.run.born.is_none() => {
-                    hand.order(Expected::Release(heir.run.number()));
+                    let run = heir.run.number();
+                    hand.order(Expected::Release(run));
                     self.heir = None;
-                    self.heir_failed(ReloadFailure::SpawnFailed, hand);
+                    self.heir_failed(run, ReloadFailure::SpawnFailed, hand);
                 }
                 Fact::Exited { status, tree_gone, .. } => self.heir_died(status, tree_gone, hand),
-                Fact::Ready { .. } if waits && heir.must == Must::SayReady => self.heir_ready(hand),
+                Fact::Ready { .. } if must == Some(Must::SayReady) => self.heir_ready(hand),
                 Fact::Listening { .. } if heir.run.born.is_some() => {
                     heir.run.listened = true;
-                    if waits && heir.must == Must::Listen {
+                    if must == Some(Must::Listen) {
                         self.heir_ready(hand);
                     }
                 }
@@ -139,16 +182,9 @@ impl SlotBook {
     }
 
     fn heir_born(&mut self, hand: &mut Hand<'_>) {
-        let policy = &self.policy;
         if let Some(heir) = &mut self.heir {
             heir.run.born = Some(hand.now);
-            heir.must = match () {
-                () if policy.wait_ready => Must::SayReady,
-                () if policy.listens => Must::Listen,
-                () => Must::Live,
-            };
-            heir.by = Some(hand.now + policy.ready_timeout);
-            heir.grown = Some(hand.now + policy.min_uptime);
+            heir.trial = Some(Trial::of(&self.policy, hand.now));
         }
     }
 
@@ -179,7 +215,8 @@ impl SlotBook {
     }
 
     /// It will not take the place of the old one. What is left of it was noted before.
-    fn heir_failed(&mut self, why: ReloadFailure, hand: &mut Hand<'_>) {
+    fn heir_failed(&mut self, run: RunId, why: ReloadFailure, hand: &mut Hand<'_>) {
+        hand.order(Expected::ReloadFailed { run, alone: false });
         for claim in &mut self.claims {
             if let Waits::Rolling { failed } = &mut claim.waits {
                 *failed = Some(why);
@@ -199,7 +236,7 @@ impl SlotBook {
             return;
         };
         heir.run.ended(status, hand);
-        let exit = exit_of(&heir.run, hand);
+        let (run, exit) = (heir.run.number(), exit_of(&heir.run, hand));
         if tree_gone {
             hand.order(Expected::Release(heir.run.number()));
         } else {
@@ -207,7 +244,7 @@ impl SlotBook {
             self.leaver = Some(heir.run);
         }
         let why = if heir.soaked.is_some() { ReloadFailure::DiedInSoak(exit) } else { ReloadFailure::Exited(exit) };
-        self.heir_failed(why, hand);
+        self.heir_failed(run, why, hand);
     }
 
     /// The old run has ended by itself: the heir is the slot's own run, ready or not.
@@ -215,7 +252,7 @@ impl SlotBook {
         let (Some(heir), Some(mut old)) = (self.heir.take(), self.run.take()) else {
             return;
         };
-        let exit = exit_of(&old, hand);
+        let (exit, old_listened) = (exit_of(&old, hand), old.listened);
         if tree_gone {
             hand.order(Expected::Release(old.number()));
         } else {
@@ -229,14 +266,30 @@ impl SlotBook {
         self.oldest = heir.run.id;
         hand.follows.save_due.push(hand.id);
         for claim in &mut self.claims {
-            claim.waits = Waits::Up { settle: heir.soak, until: None };
+            claim.waits = Waits::Alone { soak: heir.soak, until: None };
         }
-        let says_ready = heir.must == Must::SayReady && heir.soaked.is_none();
-        let born = heir.run.born.is_some();
-        self.run = Some(RunBook { ready_by: heir.by.filter(|_| says_ready), ..heir.run });
-        if born && !says_ready {
-            self.online(hand);
+        let run = self.run.insert(heir.run);
+        match (heir.trial, heir.soaked) {
+            (None, _) => run.left_alone = Some(old_listened),
+            (Some(trial), None) => run.on_trial(trial, old_listened),
+            (Some(_), Some(soaked)) => {
+                self.online(hand);
+                for claim in &mut self.claims {
+                    if let Waits::Alone { until, .. } = &mut claim.waits {
+                        *until = Some(soaked);
+                    }
+                }
+            }
         }
+    }
+
+    /// The run that the slot was left to is no good.
+    pub(super) fn failed_alone(&mut self, run: RunId, why: ReloadFailure, hand: &mut Hand<'_>) {
+        let failure = Failure::ReloadFailed { why, alone: true };
+        if self.claims.iter().any(|claim| matches!(claim.waits, Waits::Alone { .. })) {
+            hand.order(Expected::ReloadFailed { run, alone: true });
+        }
+        self.settle(|waits| matches!(waits, Waits::Alone { .. }), |_| Err(failure), hand);
     }
 
     /// What is beside the slot's own run is to end, without taking its time.
@@ -282,11 +335,7 @@ impl SlotBook {
         }
         let heir = self.heir.as_ref()?;
         let old_listened = self.run.as_ref().is_some_and(|run| run.listened);
-        heir.soaked.or(match heir.must {
-            Must::SayReady => heir.by,
-            Must::Listen if old_listened => heir.by,
-            Must::Listen | Must::Live => heir.grown,
-        })
+        heir.soaked.or(heir.trial.map(|trial| trial.ends(old_listened)))
     }
 
     pub(super) fn second_tick(&mut self, hand: &mut Hand<'_>) {
@@ -306,13 +355,13 @@ impl SlotBook {
         };
         if heir.soaked.is_some() {
             self.replace(hand);
-        } else if heir.must == Must::Live || (heir.must == Must::Listen && !old_listened) || self.policy.accept_unready
-        {
+        } else if heir.trial.is_some_and(|trial| trial.may_grow(old_listened)) || self.policy.accept_unready {
             self.heir_ready(hand);
         } else if let Some(mut heir) = self.heir.take() {
             heir.run.ask(&self.policy, hand);
+            let run = heir.run.number();
             self.leaver = Some(heir.run);
-            self.heir_failed(ReloadFailure::NotReady, hand);
+            self.heir_failed(run, ReloadFailure::NotReady, hand);
         }
     }
 
@@ -324,8 +373,8 @@ impl SlotBook {
     /// It is up: from now on it must stay so for those who want to see that.
     pub(super) fn came_up(&mut self, hand: &mut Hand<'_>) {
         for claim in &mut self.claims {
-            if let Waits::Up { settle, until } = &mut claim.waits {
-                *until = Some(hand.now + *settle);
+            if let Waits::Up { settle: time, until } | Waits::Alone { soak: time, until } = &mut claim.waits {
+                *until = Some(hand.now + *time);
             }
         }
         self.settle_claims(hand);
@@ -342,30 +391,37 @@ impl SlotBook {
 
     pub(super) fn settle_claims(&mut self, hand: &mut Hand<'_>) {
         let now = hand.now;
-        let due = |waits: Waits| matches!(waits, Waits::Up { until: Some(until), .. } if until <= now);
-        for claim in self.claims.iter().filter(|claim| due(claim.waits)) {
-            hand.follows.stood.push((claim.call, Stood::Started));
+        let due = |until: Option<Time>| until.is_some_and(|until| until <= now);
+        let stood = |waits: Waits| match waits {
+            Waits::Up { until, .. } => due(until).then_some(Stood::Started),
+            Waits::Alone { until, .. } => due(until).then_some(Stood::TookOver),
+            Waits::Rolling { .. } => None,
+        };
+        for claim in &self.claims {
+            hand.follows.stood.extend(stood(claim.waits).map(|what| (claim.call, what)));
         }
-        self.settle(due, |_| Ok(()), hand);
+        self.settle(|waits| stood(waits).is_some(), |_| Ok(()), hand);
     }
 
     pub(super) fn fail_claims(&mut self, failure: Failure, hand: &mut Hand<'_>) {
         self.fail_up(failure, hand);
-        self.fail_rolling(failure, hand);
+        self.fail_reloads(failure, hand);
     }
 
     fn fail_up(&mut self, failure: Failure, hand: &mut Hand<'_>) {
         self.settle(|waits| matches!(waits, Waits::Up { .. }), |_| Err(failure), hand);
     }
 
-    pub(super) fn fail_rolling(&mut self, failure: Failure, hand: &mut Hand<'_>) {
+    /// Another command wants another run: no reload goes on.
+    pub(super) fn fail_reloads(&mut self, failure: Failure, hand: &mut Hand<'_>) {
         self.rolling_over(Err(failure), hand);
+        self.settle(|waits| matches!(waits, Waits::Alone { .. }), |_| Err(failure), hand);
     }
 
     fn rolling_over(&mut self, result: Result<(), Failure>, hand: &mut Hand<'_>) {
         let answer = |waits| match waits {
-            Waits::Rolling { failed: Some(why) } => Err(Failure::ReloadFailed { why }),
-            Waits::Rolling { failed: None } | Waits::Up { .. } => result,
+            Waits::Rolling { failed: Some(why) } => Err(Failure::ReloadFailed { why, alone: false }),
+            Waits::Rolling { failed: None } | Waits::Up { .. } | Waits::Alone { .. } => result,
         };
         self.settle(|waits| matches!(waits, Waits::Rolling { .. }), answer, hand);
     }

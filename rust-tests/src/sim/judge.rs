@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 
 use rewake_core::{
-    CallId, Change, Effect, Input, Leaving, Phase, RunId, Second, Slot, SlotId, SlotOutcome, StopStage, Stopping,
-    Successor, Time, Wanted,
+    Awaits, CallId, Change, Effect, Input, Leaving, Phase, RunId, Second, Slot, SlotId, SlotOutcome, StopStage,
+    Stopping, Successor, Time, Wanted,
 };
 
 use super::book::{Book, Expected, Follows};
 use super::calls::Calls;
+use super::heir_book::Must;
 use super::process::Process;
 use super::rule::{Breach, Rule, breach};
 use super::run_book::RunBook;
@@ -199,7 +200,10 @@ impl Judge {
                 self.expected(Expected::Exit(exit.run, exit.status))
             }
             (Change::CannotBeKilled, Some(run)) => self.expected(Expected::CannotBeKilled(run)),
-            (Change::Online | Change::CannotBeKilled, None) => {
+            (Change::ReloadFailed { alone, .. }, Some(run)) => {
+                self.expected(Expected::ReloadFailed { run, alone: *alone })
+            }
+            (Change::Online | Change::CannotBeKilled | Change::ReloadFailed { .. }, None) => {
                 breach(Rule::KnownNames, format!("{change:?} of slot {slot} names no run"))
             }
             (
@@ -210,8 +214,7 @@ impl Judge {
                 | Change::Delete
                 | Change::RestartOverlimit
                 | Change::SpawnFailed
-                | Change::Reload
-                | Change::ReloadFailed(_),
+                | Change::Reload,
                 _,
             ) => Ok(()),
         }
@@ -326,7 +329,7 @@ fn agrees(slot: &Slot, noted: &SlotBook) -> bool {
         Phase::Errored => run.is_none() && noted.rest == Rest::Errored,
         Phase::WaitingRestart { until } => run.is_none() && noted.rest == Rest::Waiting { until: *until },
         Phase::Spawning { .. } => run.is_some_and(|run| run.born.is_none()),
-        Phase::Launching { ready_by, .. } => run.is_some_and(|run| run.ready_by == Some(*ready_by)),
+        Phase::Launching { awaits, .. } => run.is_some_and(|run| waits_for(*awaits, run)),
         Phase::Online { listened, .. } => {
             noted.online_since().is_some() && run.is_some_and(|run| run.listened == *listened)
         }
@@ -337,6 +340,17 @@ fn agrees(slot: &Slot, noted: &SlotBook) -> bool {
         && slot.wanted == noted.wanted
         && slot.restarts == noted.restarts
         && noted.oldest.is_none_or(|oldest| slot.oldest_run == oldest)
+}
+
+/// Whether a run that has yet to be ready waits for what it should.
+fn waits_for(awaits: Awaits, run: &RunBook) -> bool {
+    let (must, may_grow, until) = match awaits {
+        Awaits::Ready { by } => (Must::SayReady, false, by),
+        Awaits::Listening { by, grown_at: None } => (Must::Listen, false, by),
+        Awaits::Listening { grown_at: Some(at), .. } => (Must::Listen, true, at),
+        Awaits::Growing { until } => (Must::Live, true, until),
+    };
+    run.ready_by == Some(until) && run.must == must && run.may_grow == may_grow
 }
 
 fn agrees_beside(slot: &Slot, noted: &SlotBook) -> bool {

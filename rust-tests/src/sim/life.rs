@@ -73,14 +73,16 @@ pub fn live(seed: u64, subject: &mut dyn Subject, trace: Trace) -> Report {
 
 impl Life<'_> {
     fn whole(&mut self) -> Result<(), Breach> {
-        self.releases = self.rng.pick(&[0, 0, 40]);
+        self.releases = self.rng.pick(&[0, 40, 60]);
+        // Where all is chaos no release ever gets far.
+        self.world.grow_tame(self.rng.pick(&[0, 0, 50, 80]));
         for _ in 0..=self.rng.below(4) {
             let (app, policy) = (client::app(&mut self.rng), client::policy(&mut self.rng));
             self.grant(Wish::Add(app, policy))?;
         }
         self.chaos()?;
         self.trace.note(self.now, || "from here on the world behaves".into());
-        self.world.grow_tame();
+        self.world.grow_tame(100);
         self.dangerous = false;
         self.come_to_rest()?;
         self.at_rest()?;

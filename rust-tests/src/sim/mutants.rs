@@ -249,7 +249,7 @@ impl Mutant {
             }
             Bug::TwoRunsLeft => {
                 let failed = |effect: &Effect| {
-                    let Effect::Changed { run, change: Change::ReloadFailed(_), .. } = effect else {
+                    let Effect::Changed { run, change: Change::ReloadFailed { .. }, .. } = effect else {
                         return None;
                     };
                     *run

@@ -56,6 +56,7 @@ pub enum Order {
     Serve,
     Exit,
     CannotBeKilled,
+    ReloadFailed,
     Removed,
 }
 

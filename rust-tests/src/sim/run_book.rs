@@ -3,6 +3,7 @@
 use rewake_core::{ExitStatus, Policy, RunId, StopWith, Time};
 
 use super::book::Expected;
+use super::heir_book::Must;
 use super::slot_book::Hand;
 
 const SIGINT: i32 = 2;
@@ -18,7 +19,14 @@ pub struct RunBook {
     pub id: Option<RunId>,
     pub born: Option<Time>,
     pub online: Option<Time>,
+    /// It has yet to be ready, and counts as up from then on.
     pub ready_by: Option<Time>,
+    /// What makes it ready before that.
+    pub must: Must,
+    /// Having lived until then it has done all that could be asked of it.
+    pub may_grow: bool,
+    /// Not yet born, it is what a reload's old run has left the slot to; whether that had listened.
+    pub left_alone: Option<bool>,
     pub listened: bool,
     /// Something asked for its end or its replacement: what follows is not the policy's to say.
     pub ordered: bool,
@@ -36,6 +44,9 @@ impl RunBook {
             born: None,
             online: None,
             ready_by: None,
+            must: Must::SayReady,
+            may_grow: false,
+            left_alone: None,
             listened: false,
             ordered: false,
             drain_by: None,

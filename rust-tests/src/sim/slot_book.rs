@@ -1,10 +1,10 @@
 //! What a careful reader of the rules notes of one slot while inputs go by. Written apart from the core: flags and dates
 //! instead of phases. Never looks into the core.
 
-use rewake_core::{CallId, Command, ExitStatus, Fact, Failure, Policy, RunId, SlotId, Time, Wanted};
+use rewake_core::{CallId, Command, ExitStatus, Fact, Failure, Policy, ReloadFailure, RunId, SlotId, Time, Wanted};
 
 use super::book::{Expected, Follows, News};
-use super::heir_book::{Claim, Heir};
+use super::heir_book::{Claim, Heir, Must, Trial};
 use super::restart::{History, Next};
 use super::run_book::RunBook;
 
@@ -175,7 +175,7 @@ impl SlotBook {
     pub(super) fn restart(&mut self, hand: &mut Hand<'_>) {
         self.wanted = Wanted::Up;
         self.history = History::default();
-        self.fail_rolling(Failure::Superseded, hand);
+        self.fail_reloads(Failure::Superseded, hand);
         self.dismiss(hand);
         let Some(run) = &mut self.run else {
             self.spawn(hand);
@@ -236,8 +236,13 @@ impl SlotBook {
             Fact::SpawnFailed { retry, .. } if run.born.is_none() => self.stillborn(retry, hand),
             Fact::Exited { status, tree_gone, .. } if run.exit.is_none() => self.exited(status, tree_gone, hand),
             Fact::TreeGone { .. } if run.exit.is_some() => self.ended(hand),
-            Fact::Ready { .. } if run.ready_by.is_some() => self.online(hand),
-            Fact::Listening { .. } if run.born.is_some() => run.listened = true,
+            Fact::Ready { .. } if run.ready_by.is_some() && run.must == Must::SayReady => self.online(hand),
+            Fact::Listening { .. } if run.born.is_some() => {
+                run.listened = true;
+                if run.ready_by.is_some() && run.must == Must::Listen {
+                    self.online(hand);
+                }
+            }
             Fact::Drained { .. } => run.drained(&self.policy, hand),
             Fact::ShutdownUndeliverable { .. } => run.undeliverable(&self.policy, hand),
             Fact::Spawned { .. }
@@ -267,6 +272,8 @@ impl SlotBook {
         if run.ordered || hand.closing || self.wanted != Wanted::Up {
             run.ordered = true;
             run.ask(&self.policy, hand);
+        } else if let Some(old_listened) = run.left_alone {
+            run.on_trial(Trial::of(&self.policy, hand.now), old_listened);
         } else if self.policy.wait_ready {
             run.ready_by = Some(hand.now + self.policy.ready_timeout);
         } else {
@@ -295,6 +302,7 @@ impl SlotBook {
             hand.news(News::SpawnFailed);
         }
         if !wanted || !run.ordered {
+            self.failed_alone(run.number(), ReloadFailure::SpawnFailed, hand);
             self.fail_claims(Failure::SpawnFailed, hand);
         }
         if self.fold(hand) {
@@ -326,6 +334,9 @@ impl SlotBook {
                 return self.left_to_the_heir(tree_gone, hand);
             }
             let exit = self.exit_of_the_run(hand);
+            let was_up = self.online_since().is_some();
+            let why = if was_up { ReloadFailure::DiedInSoak(exit) } else { ReloadFailure::Exited(exit) };
+            self.failed_alone(exit.run, why, hand);
             self.fail_claims(Failure::ExitedEarly(exit), hand);
         }
         if tree_gone {
@@ -396,6 +407,10 @@ impl SlotBook {
             return self.again(hand);
         };
         if run.ready_by.is_some() {
+            if !run.may_grow && !self.policy.accept_unready {
+                let run = run.number();
+                self.failed_alone(run, ReloadFailure::NotReady, hand);
+            }
             self.online(hand);
         } else if run.harder(&self.policy, hand) {
             if run.exit.is_some() {

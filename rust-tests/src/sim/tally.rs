@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rewake_core::{Change, Core, Effect, Failure, Input, ReloadFailure, Time};
+use rewake_core::{Change, Core, Effect, Failure, Input, ReloadFailure, Second, Slot, Successor, Time};
 
 use super::subject::Subject;
 
@@ -17,7 +17,7 @@ pub struct Tally {
 }
 
 /// All that can come out; [`Effect::Never`] must not.
-pub const EVERYTHING: [&str; 34] = [
+pub const EVERYTHING: [&str; 39] = [
     "Spawn",
     "Signal",
     "SIGKILL",
@@ -52,15 +52,24 @@ pub const EVERYTHING: [&str; 34] = [
     "SuccessorExited",
     "SuccessorNotReady",
     "SuccessorDiedInSoak",
+    "AloneSpawnFailed",
+    "AloneExited",
+    "AloneNotReady",
+    "AloneDiedInSoak",
+    "SoakSpared",
 ];
 
 impl Subject for Tally {
     fn step(&mut self, now: Time, input: Input, effects: &mut Vec<Effect>) {
+        let launching: Vec<Slot> = self.core.slots().filter(|slot| ought_to_soak(slot)).cloned().collect();
         self.core.step(now, input, effects);
-        for effect in effects {
-            for name in names(effect) {
-                *self.counts.entry(name).or_default() += 1;
-            }
+        let spared = |slot: &&Slot| {
+            let now = self.core.slot(slot.id).filter(|now| now.restarts > slot.restarts);
+            now.is_some_and(|now| now.run() == slot.second.as_ref().map(Second::run) && now.second.is_some())
+        };
+        let spared = launching.iter().filter(spared).map(|_| "SoakSpared");
+        for name in effects.iter().flat_map(names).chain(spared) {
+            *self.counts.entry(name).or_default() += 1;
         }
     }
 
@@ -75,6 +84,12 @@ impl Subject for Tally {
     fn core_mut(&mut self) -> &mut Core {
         &mut self.core
     }
+}
+
+/// Whether its new run is not yet ready, and would have to soak if nothing were proven.
+fn ought_to_soak(slot: &Slot) -> bool {
+    let launches = matches!(slot.second, Some(Second::Successor(Successor::Launching { .. })));
+    launches && slot.policy.reload_soak > 0
 }
 
 fn names(effect: &Effect) -> Vec<&'static str> {
@@ -122,9 +137,17 @@ fn changed(change: Change) -> &'static str {
         Change::SpawnFailed => "SpawnFailed",
         Change::CannotBeKilled => "CannotBeKilled",
         Change::Reload => "Reload",
-        Change::ReloadFailed(ReloadFailure::SpawnFailed) => "SuccessorSpawnFailed",
-        Change::ReloadFailed(ReloadFailure::Exited(_)) => "SuccessorExited",
-        Change::ReloadFailed(ReloadFailure::NotReady) => "SuccessorNotReady",
-        Change::ReloadFailed(ReloadFailure::DiedInSoak(_)) => "SuccessorDiedInSoak",
+        Change::ReloadFailed { why, alone: false } => match why {
+            ReloadFailure::SpawnFailed => "SuccessorSpawnFailed",
+            ReloadFailure::Exited(_) => "SuccessorExited",
+            ReloadFailure::NotReady => "SuccessorNotReady",
+            ReloadFailure::DiedInSoak(_) => "SuccessorDiedInSoak",
+        },
+        Change::ReloadFailed { why, alone: true } => match why {
+            ReloadFailure::SpawnFailed => "AloneSpawnFailed",
+            ReloadFailure::Exited(_) => "AloneExited",
+            ReloadFailure::NotReady => "AloneNotReady",
+            ReloadFailure::DiedInSoak(_) => "AloneDiedInSoak",
+        },
     }
 }

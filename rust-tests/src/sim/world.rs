@@ -20,7 +20,8 @@ pub struct World {
     queue: BinaryHeap<Reverse<(Time, u64, Due)>>,
     sequence: u64,
     processes: BTreeMap<RunId, Process>,
-    tame: bool,
+    /// How many of a hundred new processes do as they are told.
+    tame: u64,
 }
 
 /// A run that outlives its daemon.
@@ -75,14 +76,14 @@ impl World {
         }
     }
 
-    /// From here on every new process does as it is told.
-    pub fn grow_tame(&mut self) {
-        self.tame = true;
+    /// From here on so many of a hundred new processes do as they are told.
+    pub fn grow_tame(&mut self, percent: u64) {
+        self.tame = percent;
     }
 
     /// Makes a process. `watched`: its tree matters too.
     pub fn spawn(&mut self, now: Time, slot: SlotId, run: RunId, watched: bool, rng: &mut Rng) {
-        let nature = if self.tame { Nature::tame() } else { Nature::wild(rng) };
+        let nature = if rng.percent(self.tame) { Nature::tame() } else { Nature::wild(rng) };
         let announced = now + nature.birth;
         self.at(announced, Due::Birth(run));
         if nature.stillborn.is_none() {

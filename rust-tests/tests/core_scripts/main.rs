@@ -1,5 +1,6 @@
 //! The core's rules one by one, as stories: what comes in, and the orders that follow. The simulation mixes them.
 
+mod alone;
 mod counters;
 mod crash;
 mod delete;

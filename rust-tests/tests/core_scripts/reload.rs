@@ -258,32 +258,6 @@ fn a_slot_that_is_not_there_does_not_keep_the_others_from_being_reloaded() {
 }
 
 #[test]
-fn a_crash_of_the_old_run_before_the_new_one_is_ready_makes_the_new_one_the_slots_own() {
-    let mut s = listening(Policy { wait_ready: true, restart_delay: 9000, ..cluster() });
-    s.reload(&[0]);
-    s.spawned(1);
-    s.orders();
-    s.exited(0, 1);
-    assert_eq!((s.orders(), s.phase(0), s.runs(0)), (vec!["release run 0".to_owned()], "launching", vec![1]));
-    s.ready(1);
-    assert_eq!((s.orders(), s.slot(0).restarts), (vec!["reply 1: 0 ok".to_owned()], 1));
-}
-
-#[test]
-fn a_new_run_that_is_alone_and_fails_is_restarted_by_the_policy() {
-    let mut s = listening(cluster());
-    s.reload(&[0]);
-    s.exited(0, 1);
-    assert_eq!(s.phase(0), "spawning");
-    s.orders();
-    s.spawn_failed(1, true);
-    assert_eq!(
-        (s.orders(), s.phase(0)),
-        (vec!["release run 1".to_owned(), "reply 1: 0 SpawnFailed".into()], "waiting restart")
-    );
-}
-
-#[test]
 fn a_crash_of_the_new_run_while_the_old_one_drains_is_followed_by_another() {
     let mut s = listening(cluster());
     s.reload(&[0]);

@@ -9,6 +9,7 @@ pub(super) fn run(slot: &mut Slot, settle: u64, step: &mut Step<'_>) -> Progress
     step.want(slot, Wanted::Up);
     step.begin_anew(slot);
     step.reload_over(slot, Err(Failure::Superseded));
+    step.answer(slot, Err(Failure::Superseded), |goal| matches!(goal, Goal::Alone { .. }));
     step.dismiss_second(slot);
     match &mut slot.phase {
         Phase::Stopped | Phase::Errored | Phase::WaitingRestart { .. } => {

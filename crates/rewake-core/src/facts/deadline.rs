@@ -1,7 +1,8 @@
 //! What happens to a slot because time has passed. Several deadlines may be due at once, and one may bring the next; each is met once.
 
+use crate::second::Due;
 use crate::transitions::Step;
-use crate::{Change, Failure, Phase, Slot, Time};
+use crate::{Change, Failure, Phase, ReloadFailure, Slot, Time};
 
 /// Meets the deadlines of a slot that are due.
 pub(crate) fn deadline(slot: &mut Slot, step: &mut Step<'_>) {
@@ -17,10 +18,15 @@ pub(crate) fn deadline(slot: &mut Slot, step: &mut Step<'_>) {
 /// Meets what is due with its own run, once.
 fn own(slot: &mut Slot, step: &mut Step<'_>) {
     match &mut slot.phase {
-        Phase::Launching { run, since, listened, .. } => {
-            let (run, since, listened) = (*run, *since, *listened);
-            // PM2's lenient rule: what never says `'ready'` counts as online after `listen_timeout`.
-            step.tell(slot, Some(run), Change::ReadyTimeout, false);
+        Phase::Launching { run, since, listened, awaits } => {
+            let (run, since, listened, awaits) = (*run, *since, *listened, *awaits);
+            if awaits.due(false).1 == Due::Late {
+                step.tell(slot, Some(run), Change::ReadyTimeout, false);
+                if !slot.policy.accept_unready {
+                    step.fail_alone(slot, run, ReloadFailure::NotReady);
+                }
+            }
+            // PM2's lenient rule: what never says `'ready'` counts as online after `listen_timeout`. Nothing else serves.
             step.online(slot, run, since, listened);
         }
         Phase::WaitingRestart { .. } => step.launch_again(slot),

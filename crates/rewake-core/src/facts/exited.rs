@@ -1,7 +1,7 @@
 //! A process has ended, then its tree. The slot goes on only when both are gone.
 
 use crate::transitions::Step;
-use crate::{Effect, Exit, ExitStatus, Failure, Leaving, Phase, RunId, Second, Slot, Stopping, Time};
+use crate::{Effect, Exit, ExitStatus, Failure, Leaving, Phase, ReloadFailure, RunId, Second, Slot, Stopping, Time};
 
 pub(super) fn exited(slot: &mut Slot, status: ExitStatus, tree_gone: bool, step: &mut Step<'_>) {
     if matches!(slot.phase, Phase::Spawning { .. }) {
@@ -53,6 +53,8 @@ fn crashed(slot: &mut Slot, run: RunId, since: Time, status: ExitStatus, tree_go
         step.succeed(slot, &successor, exit, left);
         return;
     }
+    let was_ready = matches!(slot.phase, Phase::Online { .. });
+    step.fail_alone(slot, run, if was_ready { ReloadFailure::DiedInSoak(exit) } else { ReloadFailure::Exited(exit) });
     step.fail_the_hopeful(slot, Failure::ExitedEarly(exit));
     if tree_gone {
         step.ended(slot, run, Some(exit));

@@ -8,7 +8,7 @@ mod spawned;
 pub(crate) use deadline::deadline;
 
 use crate::transitions::Step;
-use crate::{Fact, Phase, Slot};
+use crate::{Awaits, Fact, Phase, Slot};
 
 /// Applies a fact to the slot that has the run it names.
 pub(crate) fn apply(slot: &mut Slot, fact: Fact, step: &mut Step<'_>) {
@@ -22,7 +22,7 @@ fn own(slot: &mut Slot, fact: Fact, step: &mut Step<'_>) {
         Fact::Exited { status, tree_gone, .. } => exited::exited(slot, status, tree_gone, step),
         Fact::TreeGone { .. } => exited::tree_gone(slot, step),
         Fact::Ready { .. } => ready(slot, step),
-        Fact::Listening { .. } => listening(slot),
+        Fact::Listening { .. } => listening(slot, step),
         Fact::Drained { .. } => {
             if let Phase::Stopping(stopping) = &mut slot.phase {
                 step.drained(&slot.policy, stopping);
@@ -37,13 +37,17 @@ fn own(slot: &mut Slot, fact: Fact, step: &mut Step<'_>) {
 }
 
 fn ready(slot: &mut Slot, step: &mut Step<'_>) {
-    if let Phase::Launching { run, since, listened, .. } = slot.phase {
+    if let Phase::Launching { run, since, listened, awaits: Awaits::Ready { .. } } = slot.phase {
         step.online(slot, run, since, listened);
     }
 }
 
-fn listening(slot: &mut Slot) {
+fn listening(slot: &mut Slot, step: &mut Step<'_>) {
     match &mut slot.phase {
+        Phase::Launching { run, since, awaits: Awaits::Listening { .. }, .. } => {
+            let (run, since) = (*run, *since);
+            step.online(slot, run, since, true);
+        }
         Phase::Launching { listened, .. } | Phase::Online { listened, .. } => *listened = true,
         Phase::Stopped
         | Phase::Errored

@@ -87,12 +87,7 @@ fn spawned(slot: &mut Slot, step: &mut Step<'_>) {
     let policy = &slot.policy;
     match &slot.second {
         Some(Second::Successor(Successor::Spawning { run })) => {
-            let (by, grown) = (now + policy.ready_timeout, now + policy.min_uptime);
-            let awaits = match (policy.wait_ready, policy.listens) {
-                (true, _) => Awaits::Ready { by },
-                (false, true) => Awaits::Listening { by, grown_at: grown },
-                (false, false) => Awaits::Growing { until: grown },
-            };
+            let awaits = Awaits::of(policy, now);
             let launching = Successor::Launching { run: *run, since: now, listened: false, awaits };
             slot.second = Some(Second::Successor(launching));
         }

@@ -1,19 +1,28 @@
 //! A process exists now, or could not be made.
 
+use crate::slot::Cause;
 use crate::transitions::Step;
-use crate::{Change, Failure, Phase, Slot, Wanted};
+use crate::{Awaits, Change, Failure, Phase, ReloadFailure, Slot, Wanted};
 
 pub(super) fn spawned(slot: &mut Slot, step: &mut Step<'_>) {
-    let Phase::Spawning { run, restart, .. } = slot.phase else {
+    let Phase::Spawning { run, restart, by } = slot.phase else {
         return;
     };
     let now = step.now;
     if restart || step.closing || slot.wanted != Wanted::Up {
         step.ask_to_stop(slot, run, now);
-    } else if slot.policy.wait_ready {
-        slot.phase = Phase::Launching { run, since: now, ready_by: now + slot.policy.ready_timeout, listened: false };
-    } else {
-        step.online(slot, run, now, false);
+        return;
+    }
+    let awaits = match by {
+        Cause::Reload { listened } => Some(Awaits::of(&slot.policy, now).alone(listened)),
+        Cause::Command | Cause::Policy if slot.policy.wait_ready => {
+            Some(Awaits::Ready { by: now + slot.policy.ready_timeout })
+        }
+        Cause::Command | Cause::Policy => None,
+    };
+    match awaits {
+        Some(awaits) => slot.phase = Phase::Launching { run, since: now, listened: false, awaits },
+        None => step.online(slot, run, now, false),
     }
 }
 
@@ -29,6 +38,7 @@ pub(super) fn failed(slot: &mut Slot, retry: bool, step: &mut Step<'_>) {
     step.tell(slot, Some(run), Change::SpawnFailed, false);
     step.effects.push(crate::Effect::Release { run });
     slot.phase = Phase::Stopped;
+    step.fail_alone(slot, run, ReloadFailure::SpawnFailed);
     step.fail_the_hopeful(slot, Failure::SpawnFailed);
     if step.fold(slot) {
         return;
