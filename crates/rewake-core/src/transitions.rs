@@ -44,6 +44,11 @@ impl Step<'_> {
         run
     }
 
+    /// Whether what was being made is to go as soon as it is there.
+    pub(crate) fn is_unwanted(&self, slot: &Slot, restart: bool) -> bool {
+        restart || self.closing || slot.wanted != Wanted::Up
+    }
+
     /// The run is its slot's own and counts as up.
     pub(crate) fn online(&mut self, slot: &mut Slot, run: RunId, since: Time, listened: bool) {
         slot.phase = Phase::Online { run, since, listened };

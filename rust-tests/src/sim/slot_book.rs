@@ -232,7 +232,7 @@ impl SlotBook {
             return;
         };
         match fact {
-            Fact::Spawned { .. } if run.born.is_none() => self.born(hand),
+            Fact::Spawned { .. } if run.born.is_none() => self.born(false, hand),
             Fact::SpawnFailed { retry, .. } if run.born.is_none() => self.stillborn(retry, hand),
             Fact::Exited { status, tree_gone, .. } if run.exit.is_none() => self.exited(status, tree_gone, hand),
             Fact::TreeGone { .. } if run.exit.is_some() => self.ended(hand),
@@ -264,14 +264,18 @@ impl SlotBook {
         hand.order(Expected::Spawn(hand.id));
     }
 
-    fn born(&mut self, hand: &mut Hand<'_>) {
+    /// It exists. `dead`: but no more.
+    fn born(&mut self, dead: bool, hand: &mut Hand<'_>) {
+        let unwanted = hand.closing || self.wanted != Wanted::Up;
         let Some(run) = &mut self.run else {
             return;
         };
         run.born = Some(hand.now);
-        if run.ordered || hand.closing || self.wanted != Wanted::Up {
+        if run.ordered || unwanted {
             run.ordered = true;
             run.ask(&self.policy, hand);
+        } else if dead {
+            // It was never up.
         } else if let Some(old_listened) = run.left_alone {
             run.on_trial(Trial::of(&self.policy, hand.now), old_listened);
         } else if self.policy.wait_ready {
@@ -322,7 +326,7 @@ impl SlotBook {
 
     fn exited(&mut self, status: ExitStatus, tree_gone: bool, hand: &mut Hand<'_>) {
         if self.run.as_ref().is_some_and(|run| run.born.is_none()) {
-            self.born(hand);
+            self.born(true, hand);
         }
         let Some(run) = &mut self.run else {
             return;

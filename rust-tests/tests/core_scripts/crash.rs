@@ -132,3 +132,21 @@ fn a_late_exit_of_an_old_run_does_not_touch_the_new_one() {
     s.exited(77, 1);
     assert_eq!((s.orders(), s.phase(0)), (vec![], "online"));
 }
+
+#[test]
+fn what_ends_before_its_birth_was_told_was_never_up() {
+    let mut s = Script::with(plain());
+    s.start(0);
+    s.exited(0, 1);
+    let expected = [
+        "save",
+        "0 Start",
+        "spawn run 0 of 0",
+        "0 exit Code(1) after 0",
+        "reply 0: 0 exited early with Code(1)",
+        "release run 0",
+        "0 Restart",
+        "spawn run 1 of 0",
+    ];
+    assert_eq!(s.everything(), expected);
+}

@@ -4,8 +4,11 @@ use crate::transitions::Step;
 use crate::{Effect, Exit, ExitStatus, Failure, Leaving, Phase, ReloadFailure, RunId, Second, Slot, Stopping, Time};
 
 pub(super) fn exited(slot: &mut Slot, status: ExitStatus, tree_gone: bool, step: &mut Step<'_>) {
-    if matches!(slot.phase, Phase::Spawning { .. }) {
-        // The outside reports the birth before the death; should it not, the death says both.
+    if let Phase::Spawning { run, restart, .. } = slot.phase {
+        // The outside reports the birth before the death; should it not, the death says both. What is dead was never up.
+        if !step.is_unwanted(slot, restart) {
+            return crashed(slot, run, step.now, status, tree_gone, step);
+        }
         super::spawned::spawned(slot, step);
     }
     match &mut slot.phase {

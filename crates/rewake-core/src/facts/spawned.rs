@@ -9,7 +9,7 @@ pub(super) fn spawned(slot: &mut Slot, step: &mut Step<'_>) {
         return;
     };
     let now = step.now;
-    if restart || step.closing || slot.wanted != Wanted::Up {
+    if step.is_unwanted(slot, restart) {
         step.ask_to_stop(slot, run, now);
         return;
     }
