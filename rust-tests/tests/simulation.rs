@@ -5,6 +5,7 @@ use rewake_core::Core;
 use rust_tests::sim::life::live;
 use rust_tests::sim::many::{Failure, live_all};
 use rust_tests::sim::mutants::{Bug, Mutant};
+use rust_tests::sim::reload_mutants::ReloadBug;
 use rust_tests::sim::rule::{Order, Rule};
 use rust_tests::sim::tally::{Counts, EVERYTHING, Tally};
 use rust_tests::sim::trace::Trace;
@@ -162,12 +163,45 @@ fn a_missed_end_of_draining_is_noticed() {
 
 #[test]
 fn a_draining_run_that_is_to_serve_is_noticed() {
-    caught(Bug::ServedWhileDraining, 50, &[Rule::Unasked(Order::Serve)]);
+    caught_in_reload(ReloadBug::ServedWhileDraining, 50, &[Rule::Steered]);
+}
+
+#[test]
+fn a_new_run_that_serves_too_soon_or_not_at_all_is_noticed() {
+    caught_in_reload(ReloadBug::ServedInSoak, 50, &[Rule::Unasked(Order::Serve)]);
+    caught_in_reload(ReloadBug::ServeForgotten, 50, &[Rule::NeverUnserved]);
+}
+
+#[test]
+fn a_soak_that_is_skipped_or_not_spared_is_noticed() {
+    let rules = [Rule::Unasked(Order::Online), Rule::Unasked(Order::Spawn), Rule::OneRunPerSlot, Rule::ReplyIsTrue];
+    caught_in_reload(ReloadBug::SoakSkipped, 50, &rules);
+    let rules = [Rule::Missing(Order::Online), Rule::Missing(Order::Spawn), Rule::ReplyInTime];
+    caught_in_reload(ReloadBug::SoakedByAll, 100, &rules);
+}
+
+#[test]
+fn a_release_that_is_taken_for_proven_is_noticed() {
+    let rules = [Rule::Unasked(Order::Online), Rule::Unasked(Order::Spawn), Rule::OneRunPerSlot, Rule::ReplyIsTrue];
+    caught_in_reload(ReloadBug::ProvenByAFailure, 100, &rules);
+    caught_in_reload(ReloadBug::ProvenByAnotherApp, 300, &rules);
+}
+
+#[test]
+fn an_old_runs_own_end_that_is_taken_for_success_or_failure_is_noticed() {
+    caught_in_reload(ReloadBug::OldDeathIsSuccess, 100, &[Rule::Unasked(Order::Online), Rule::State]);
+    caught_in_reload(ReloadBug::FailureAloneHidden, 100, &[Rule::ReplyIsTrue]);
+    caught_in_reload(ReloadBug::OldDeathEndsBoth, 100, &[Rule::Unasked(Order::Ask)]);
 }
 
 #[test]
 fn a_busy_loop_is_noticed() {
     caught(Bug::BusyLoop, 50, &[Rule::DeadlineAhead]);
+}
+
+#[track_caller]
+fn caught_in_reload(bug: ReloadBug, within: u64, rules: &[Rule]) {
+    caught(Bug::Reload(bug), within, rules);
 }
 
 /// The first of so many lives that notices the bug, which must break one of these rules.

@@ -13,7 +13,8 @@ pub enum Effect {
     Signal { run: RunId, signal: i32, tree: bool },
     /// Send the message `'shutdown'`.
     SendShutdown { run: RunId },
-    /// This run is the slot's own and up: new connections of the slot are for it from here on, and for no other.
+    /// This run is the slot's own and up: new connections of the slot are for it from here on, and for no other, until it is told to go
+    /// or ends. A run that is taken over from an earlier daemon counts as told.
     Serve { slot: SlotId, run: RunId },
     /// Tell the run to accept nothing any more and to serve what it has; `Drained` may follow.
     Drain { run: RunId },

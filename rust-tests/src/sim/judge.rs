@@ -1,11 +1,9 @@
 //! Holds every step against the rules: the orders against the book, the book against the world's truth, the answers against
 //! what has happened. Never changes what it judges.
 
-use std::collections::BTreeMap;
-
 use rewake_core::{
-    Awaits, CallId, Change, Effect, Input, Leaving, Phase, RunId, Second, Slot, SlotId, SlotOutcome, StopStage,
-    Stopping, Successor, Time, Wanted,
+    Awaits, CallId, Change, Command, Effect, Input, Leaving, Phase, RunId, Second, Slot, SlotId, SlotOutcome,
+    StopStage, Stopping, Successor, Time, Wanted,
 };
 
 use super::book::{Book, Expected, Follows};
@@ -15,6 +13,7 @@ use super::process::Process;
 use super::rule::{Breach, Rule, breach};
 use super::run_book::RunBook;
 use super::slot_book::{Rest, SlotBook};
+use super::steering::Steering;
 use super::subject::Subject;
 use super::world::World;
 
@@ -31,8 +30,9 @@ pub struct Judge {
     saved: Vec<(SlotId, Wanted)>,
     /// The call that this step began with.
     just_asked: Option<CallId>,
-    /// Whom each slot's new connections are for.
-    serving: BTreeMap<SlotId, RunId>,
+    steering: Steering,
+    /// This step's signals are the user's own and ask for nothing.
+    users_signals: bool,
 }
 
 impl Judge {
@@ -44,7 +44,8 @@ impl Judge {
     /// A judge for the next daemon's life, which begins with this list and knows nobody who waits.
     #[must_use]
     pub fn of_the_next_life(&self, book: Book) -> Self {
-        let mut judge = Self { book, newest_run: self.newest_run, ..Self::default() };
+        let steering = Steering::taken_over(&book);
+        let mut judge = Self { book, steering, newest_run: self.newest_run, ..Self::default() };
         judge.list_changed();
         judge
     }
@@ -53,6 +54,7 @@ impl Judge {
     pub fn before(&mut self, now: Time, input: &Input) {
         self.calls.look(now, &self.book);
         self.just_asked = None;
+        self.users_signals = matches!(input, Input::Command(_, Command::Signal { .. }));
         if let Input::Command(call, command) = input {
             self.just_asked = Some(*call);
             self.calls.opened(*call, command, &self.book);
@@ -67,9 +69,6 @@ impl Judge {
     /// A run of an earlier daemon's is about to be told to go.
     pub fn retired(&mut self, now: Time, slot: SlotId, run: RunId, since: Time) {
         self.book.retired(now, slot, run, since, &mut self.follows);
-        if let Some(own) = self.book.slots.get(&slot).and_then(|slot| slot.run.as_ref()?.id) {
-            self.serving.insert(slot, own);
-        }
     }
 
     /// One order, before it is carried out.
@@ -82,6 +81,9 @@ impl Judge {
                 if *signal != SIGKILL && self.was_replaced(*run) {
                     self.served_by_another(*run, world)?;
                 }
+                if !self.users_signals {
+                    self.steering.leaves(*run);
+                }
                 self.expected(Expected::Signal { run: *run, signal: *signal, tree: *tree })
             }
             Effect::SendShutdown { run } => {
@@ -89,18 +91,19 @@ impl Judge {
                 if self.was_replaced(*run) {
                     self.served_by_another(*run, world)?;
                 }
+                self.steering.leaves(*run);
                 self.expected(Expected::SendShutdown(*run))
             }
             Effect::Serve { slot, run } => {
                 known(*run, effect, world)?;
-                self.expected(Expected::Serve(*slot, *run))?;
-                self.serving.insert(*slot, *run);
-                Ok(())
+                self.steering.serve(*slot, *run, world)?;
+                self.expected(Expected::Serve(*slot, *run))
             }
             Effect::Drain { run } => {
                 known(*run, effect, world)?;
                 self.saved_first(self.book.slot_of(*run), effect)?;
                 self.served_by_another(*run, world)?;
+                self.steering.leaves(*run);
                 self.expected(Expected::Drain(*run))
             }
             Effect::Reply { call, slots } => {
@@ -121,7 +124,10 @@ impl Judge {
                 self.follows.save_due.clear();
                 Ok(())
             }
-            Effect::Removed { slot } => self.expected(Expected::Removed(*slot)),
+            Effect::Removed { slot } => {
+                self.steering.removed(*slot);
+                self.expected(Expected::Removed(*slot))
+            }
             Effect::Never { what } => breach(Rule::Never, *what),
         }
     }
@@ -140,6 +146,7 @@ impl Judge {
         if self.list() != self.saved {
             return breach(Rule::Saved, format!("{:?} became {:?}, not saved", self.saved, self.list()));
         }
+        self.steering.after(subject.core())?;
         self.calls.in_time(now, &self.book, ticked)?;
         self.deadlines(now, ticked, subject.next_deadline())?;
         self.state(subject)
@@ -197,6 +204,7 @@ impl Judge {
                     return breach(Rule::State, format!("slot {slot} was told {exit:?}"));
                 }
                 self.calls.exited(exit.run, slot, exit.status);
+                self.steering.leaves(exit.run);
                 self.expected(Expected::Exit(exit.run, exit.status))
             }
             (Change::CannotBeKilled, Some(run)) => self.expected(Expected::CannotBeKilled(run)),
@@ -255,8 +263,8 @@ impl Judge {
             return Ok(());
         };
         let goes = self.book.slots.get(&slot).is_none_or(|noted| noted.wanted != Wanted::Up || noted.run.is_none());
-        let another = self.serving.get(&slot).filter(|serving| **serving != run);
-        if goes || another.is_some_and(|other| world.process(*other).is_some_and(|other| !other.is_reported_dead())) {
+        let another = self.steering.of(slot).filter(|serving| *serving != run);
+        if goes || another.is_some_and(|other| world.process(other).is_some_and(|other| !other.is_reported_dead())) {
             return Ok(());
         }
         breach(Rule::NeverUnserved, format!("run {run} of slot {slot} is let go, and {another:?} serves"))

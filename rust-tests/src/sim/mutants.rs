@@ -8,6 +8,7 @@ use rewake_core::{
     SlotOutcome, StopStage, Stopping, Successor, Time,
 };
 
+use super::reload_mutants::{Memory, ReloadBug};
 use super::subject::Subject;
 
 const SIGKILL: i32 = 9;
@@ -69,10 +70,9 @@ pub enum Bug {
     DrainForgotten,
     /// Nobody is woken when the time for draining is over.
     DrainDeadlineHidden,
-    /// A run that drains gets new connections.
-    ServedWhileDraining,
     /// Now and then a new run that hangs replaces the old one.
     HangingReplaces,
+    Reload(ReloadBug),
 }
 
 /// A core with one bug.
@@ -87,6 +87,7 @@ pub struct Mutant {
     /// What was draining before this step.
     draining: Vec<RunId>,
     now: Time,
+    memory: Memory,
 }
 
 impl Mutant {
@@ -100,6 +101,7 @@ impl Mutant {
             reloads: BTreeMap::new(),
             draining: Vec::new(),
             now: Time(0),
+            memory: Memory::default(),
         }
     }
 
@@ -157,8 +159,11 @@ impl Mutant {
             | Bug::FailedReloadGoesOn
             | Bug::ReloadReplyLost
             | Bug::DrainForgotten
-            | Bug::DrainDeadlineHidden
-            | Bug::ServedWhileDraining => Some(input),
+            | Bug::DrainDeadlineHidden => Some(input),
+            Bug::Reload(bug) => {
+                bug.before(&mut self.memory, &mut self.core, &input);
+                Some(input)
+            }
         }
     }
 
@@ -273,16 +278,7 @@ impl Mutant {
             Bug::DrainForgotten => effects.retain(|effect| {
                 *input != Input::Tick || !asks(effect).is_some_and(|run| self.draining.contains(&run))
             }),
-            Bug::ServedWhileDraining => {
-                let drained = |effect: &Effect| {
-                    let Effect::Drain { run } = effect else {
-                        return None;
-                    };
-                    Some(Effect::Serve { slot: *self.runs.get(run)?, run: *run })
-                };
-                let again: Vec<Effect> = effects.iter().filter_map(drained).collect();
-                effects.extend(again);
-            }
+            Bug::Reload(bug) => bug.after(&mut self.memory, &mut self.core, now, effects),
             Bug::LateExitTaken
             | Bug::StopDuringSpawnLost
             | Bug::KillDeadlineHidden
@@ -355,7 +351,7 @@ impl Subject for Mutant {
             | Bug::FailedReloadGoesOn
             | Bug::ReloadReplyLost
             | Bug::DrainForgotten
-            | Bug::ServedWhileDraining
+            | Bug::Reload(_)
             | Bug::HangingReplaces
             | Bug::LateExitTaken
             | Bug::StopDuringSpawnLost

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum Rule {
     /// A slot has at most one process or one that is being made; two while it is reloaded, never three.
     OneRunPerSlot,
+    /// New connections of a slot that is up are for its own run, and those of any other slot for none; never for one that is on its way out.
+    Steered,
     /// A run is let go only when another of its slot is up.
     NeverUnserved,
     /// Run numbers only grow.
