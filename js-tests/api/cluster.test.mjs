@@ -14,7 +14,7 @@ testBoth('cluster workers share a port; a reload replaces them, and a bad releas
   const script = path.join(folder, 'server.cjs')
   fs.copyFileSync(app('server.cjs'), script)
   const told = rewake.messages()
-  const before = await rewake.start({ script, name: 'web', instances: 2 })
+  const before = await rewake.start({ script, name: 'web', instances: 2, reload_soak: 0 })
   assert.deepEqual(before.map(slot => slot.app.execMode), ['cluster', 'cluster'])
 
   const ports = new Set()
@@ -47,7 +47,7 @@ testBoth('cluster workers share a port; a reload replaces them, and a bad releas
   await rejects(rewake.scale('web', 0), 'BAD_REQUEST')
 
   const [old] = await rewake.list()
-  const [reloaded] = await rewake.start({ script, name: 'web', instances: 1, env: { NEW: '1' } }, { whenKnown: 'reload' })
+  const [reloaded] = await rewake.start({ script, name: 'web', instances: 1, reload_soak: 0, env: { NEW: '1' } }, { whenKnown: 'reload' })
   assert.equal(reloaded.id, old.id)
   assert.notEqual(reloaded.pid, old.pid)
   assert.equal((await rewake.env('web'))[old.id].NEW, '1')

@@ -57,7 +57,8 @@ export interface Rewake {
   restart(target: Target, options?: RestartOptions): Promise<Slot[]>
   /**
    * New processes in place of the present ones, one after the other. In cluster mode without a gap: no request is lost, and a new process that
-   * exits or is not ready in time replaces nothing (`RELOAD_FAILED`). In fork mode as `restart`.
+   * exits or is not ready in time replaces nothing (`RELOAD_FAILED`); the first one must live for `reload_soak` before it replaces another. In fork mode
+   * as `restart`.
    */
   reload(target: Target, options?: ReloadOptions): Promise<Slot[]>
   /** Changes the number of an app's slots: to `4`, or by `'+2'` or `'-1'`. Resolves with all slots of the app. */
@@ -446,7 +447,7 @@ interface Keys {
   listen_timeout?: Time | undefined
   /** What a reload does with a process that is not ready within `listen_timeout`. Default `fail`: the old one stays. */
   listen_timeout_action?: 'fail' | 'accept' | undefined
-  /** How long a new process must live after it was ready before a reload touches the old one. */
+  /** How long the first new process of a reload must live after it was ready before the old one is touched. Default 1.5 s; 0 for speed. */
   reload_soak?: Time | undefined
   /** Cluster mode: who gets a new connection. Default `kernel`: the kernel spreads them over the workers that are up. */
   cluster_balance?: 'kernel' | 'client-ip' | 'round-robin' | 'shared' | undefined

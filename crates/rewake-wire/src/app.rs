@@ -105,7 +105,8 @@ pub struct PolicySpec {
     /// How long a process that was replaced may take to serve what it has, before it is asked to end.
     #[serde(default = "default_drain_timeout_ms")]
     pub drain_timeout_ms: u64,
-    /// How long a new process must live after it was ready before a reload touches the old one.
+    /// How long the first new process of a reload must live after it was ready before the old one is touched. Those after it need not.
+    /// A table or a client that does not name it is of a version that did not wait: 0.
     #[serde(default)]
     pub reload_soak_ms: u64,
     /// PM2's lenient rule: a new process that is not ready in time replaces the old one all the same.
@@ -119,6 +120,10 @@ pub struct PolicySpec {
 fn on() -> bool {
     true
 }
+
+/// Long enough to see a release that listens and then finds that it cannot reach its database, the commonest that is no good; what a
+/// reload costs, whatever the number of instances.
+const DEFAULT_RELOAD_SOAK_MS: u64 = 1500;
 
 /// Long enough for ordinary requests and downloads; PM2's graceful reload waited 8 s.
 fn default_drain_timeout_ms() -> u64 {
@@ -190,7 +195,8 @@ impl AppSpec {
 }
 
 impl Default for PolicySpec {
-    /// PM2's defaults (`min_uptime` 1 s, 16 unstable restarts, `kill_timeout` 1.6 s, `listen_timeout` 3 s, SIGINT to the tree).
+    /// PM2's defaults (`min_uptime` 1 s, 16 unstable restarts, `kill_timeout` 1.6 s, `listen_timeout` 3 s, SIGINT to the tree), and ours
+    /// of what PM2 does not have.
     fn default() -> Self {
         Self {
             autorestart: true,
@@ -204,10 +210,23 @@ impl Default for PolicySpec {
             listen_timeout_ms: 3000,
             kill_timeout_ms: 1600,
             drain_timeout_ms: default_drain_timeout_ms(),
-            reload_soak_ms: 0,
+            reload_soak_ms: DEFAULT_RELOAD_SOAK_MS,
             accept_unready: false,
             stop_with: StopWith::Signal(2),
             treekill: true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_that_does_not_name_the_soak_is_of_a_version_that_did_not_wait() {
+        let mut policy = serde_json::to_value(PolicySpec::default()).unwrap();
+        assert_eq!(policy["reload_soak_ms"], 1500);
+        policy.as_object_mut().unwrap().remove("reload_soak_ms");
+        assert_eq!(serde_json::from_value::<PolicySpec>(policy).unwrap().reload_soak_ms, 0);
     }
 }

@@ -113,7 +113,8 @@ mod tests {
         let table = from_bytes(bytes.as_bytes()).unwrap();
         let spec = &table.slots[0].spec;
         assert!(spec.launch.drain);
-        assert_eq!(spec.policy, crate::PolicySpec::default());
+        // That version did not wait, and goes on not to.
+        assert_eq!(spec.policy, crate::PolicySpec { reload_soak_ms: 0, ..crate::PolicySpec::default() });
         assert_eq!(from_bytes(&to_bytes(&table).unwrap()).unwrap(), table);
     }
 

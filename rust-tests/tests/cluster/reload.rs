@@ -1,12 +1,18 @@
 //! Reload: new processes one by one, no request lost, and a bad release never replaces a good one.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use rust_tests::home::{Home, is_alive, nodes, until};
 
 use super::http::{Load, SERVER, free_port, get};
 
+/// Without a soak, which most tests here are not about.
 fn start(home: &Home, node: &str, script: &str, instances: &str, port: u16, more: &[&str]) {
+    start_with(home, node, script, instances, port, &[&["--reload-soak", "0"], more].concat());
+}
+
+fn start_with(home: &Home, node: &str, script: &str, instances: &str, port: u16, more: &[&str]) {
     home.write("app.js", script);
     let args = [&["start", "app.js", "--name", "web", "-i", instances, "--interpreter", node], more].concat();
     let output = home.command(args).env("PORT", port.to_string()).output().unwrap();
@@ -87,6 +93,27 @@ fn a_bad_release_never_replaces_a_good_one() {
 }
 
 #[test]
+fn a_release_that_dies_a_moment_after_it_listens_never_replaces_a_good_one() {
+    let (home, port) = (Home::new(), free_port());
+    start_with(&home, "node", SERVER, "2", port, &[]);
+    let before = pids(&home);
+    home.write("app.js", &format!("{SERVER} setTimeout(() => {{ throw new Error('no database') }}, 300);"));
+    let output = home.rewake(["reload", "web"]).fails();
+    assert!(output.stderr.contains("was ready but exited with code 1"), "{}", output.stderr);
+    assert_eq!(pids(&home), before, "the old ones serve on");
+
+    assert!(before.contains(&get(port).unwrap().parse().unwrap()));
+
+    home.write("app.js", SERVER);
+    let load = Load::begin(port, 2);
+    let began = Instant::now();
+    home.rewake(["reload", "web"]).ok();
+    assert!(began.elapsed() >= Duration::from_millis(1500), "the first of them has soaked: {:?}", began.elapsed());
+    assert!(before.is_disjoint(&pids(&home)));
+    assert_eq!(load.end().failed, Vec::<String>::new());
+}
+
+#[test]
 fn a_release_that_never_becomes_ready_is_refused_after_listen_timeout() {
     let (home, port) = (Home::new(), free_port());
     let good = "require('http').createServer((q, r) => r.end(String(process.pid))).listen(+process.env.PORT, () => process.send('ready'))";
@@ -156,7 +183,7 @@ fn a_daemon_that_dies_in_the_middle_of_a_reload_leaves_one_process_for_each_inst
         let daemon = home.daemon().unwrap();
         let mut reload = home.command(["reload", "web"]).stderr(std::process::Stdio::null()).spawn().unwrap();
         // Different moments of the reload, which takes some 200 ms: before, between and behind its steps.
-        std::thread::sleep(std::time::Duration::from_millis(moment * 30));
+        std::thread::sleep(Duration::from_millis(moment * 30));
         std::process::Command::new("kill").args(["-KILL", &daemon.to_string()]).status().unwrap();
         reload.wait().unwrap();
         // After so many deaths the keeper waits for somebody to ask before it starts the next.

@@ -58,6 +58,9 @@ pub(crate) struct Options {
     /// How long to wait for 'ready', ms
     #[arg(long, value_name = "MS", allow_hyphen_values = true, help_heading = LIFE)]
     pub(crate) listen_timeout: Option<String>,
+    /// How long the first new process of a reload must live before it replaces the old one, ms [default: 1500]
+    #[arg(long, value_name = "MS", allow_hyphen_values = true, help_heading = LIFE)]
+    pub(crate) reload_soak: Option<String>,
     /// Instances that `reload` replaces at a time
     #[arg(long, value_name = "N", help_heading = LIFE)]
     pub(crate) parallel: Option<u32>,
@@ -261,6 +264,7 @@ impl Options {
         let numbers = [
             ("instances", &self.instances),
             ("listen_timeout", &self.listen_timeout),
+            ("reload_soak", &self.reload_soak),
             ("kill_timeout", &self.kill_timeout),
             ("restart_delay", &self.restart_delay),
             ("exp_backoff_restart_delay", &self.exp_backoff_restart_delay),
