@@ -146,6 +146,12 @@ impl Core {
         self.calls.is_in_turn(id) || self.slots.get(&id).is_some_and(Slot::awaits_reload)
     }
 
+    /// Whether a reload is yet to come to this slot.
+    #[must_use]
+    pub fn awaits_turn(&self, id: SlotId) -> bool {
+        self.calls.is_in_turn(id)
+    }
+
     /// The id that the next [`add`](Self::add) will give.
     #[must_use]
     pub fn next_slot(&self) -> SlotId {

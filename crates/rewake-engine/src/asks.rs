@@ -95,12 +95,20 @@ impl Engine {
         let pending = Pending { answer, calls_open: commands.len(), outcomes: Vec::new(), names, then };
         let calls = self.requests.open(pending);
         for (call, command) in calls.into_iter().zip(commands) {
+            if matches!(command, Command::Reload { .. }) {
+                self.requests.is_reload(call);
+            }
             self.step(Input::Command(call, command));
         }
     }
 
     /// The core has answered a call.
     pub(crate) fn reply(&mut self, call: CallId, outcomes: Vec<SlotOutcome>) {
+        if self.requests.was_reload(call) {
+            for outcome in &outcomes {
+                verbs::settle_reload(self, outcome);
+            }
+        }
         let Some(mut pending) = self.requests.replied(call, outcomes) else { return };
         if pending.then == Then::End {
             if let Some(ending) = &mut self.ending {
@@ -109,9 +117,6 @@ impl Engine {
             return;
         }
         pending.outcomes.sort_by_key(|outcome| outcome.slot);
-        for outcome in &pending.outcomes {
-            verbs::settle_reload(self, outcome);
-        }
         let slots = pending.outcomes.iter().map(|outcome| self.slot_result(outcome, &pending.names)).collect();
         let done = Done { slots, warnings: Vec::new() };
         self.answer_when_saved(pending.answer, done);

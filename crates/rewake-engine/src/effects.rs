@@ -13,7 +13,7 @@ use crate::clock::epoch_ms;
 use crate::engine::{Engine, EngineError};
 use crate::plan;
 use crate::run::Run;
-use crate::words;
+use crate::{verbs, words};
 
 /// Descriptors that a new process takes here (pidfd, three streams, channel, two logs), and those that are left for clients and
 /// files: without them nobody could even ask what is wrong.
@@ -171,6 +171,10 @@ impl Engine {
         let run = run.map(|run| run.0);
         let event = ProcessEvent { event, manually, at_ms: epoch_ms(), id: id.0, name, namespace, run, pid, exit };
         self.subscribers.borrow_mut().publish(&Event::Process(event));
+        if matches!(change, Change::ReloadFailed { .. }) {
+            // Now and not with the answer, which may wait for other slots: what follows may be a restart.
+            verbs::give_back(self, id);
+        }
     }
 
     /// What `changed` needs of a slot. A slot that is being forgotten is no longer in the core when its last change is told.

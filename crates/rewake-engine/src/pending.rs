@@ -1,6 +1,6 @@
 //! Requests that wait for the core, and replies that wait for the disk. Each is answered once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rewake_core::{CallId, Failure, SlotId, SlotOutcome};
 use rewake_wire::{Done, ErrorReply, Reply};
@@ -34,6 +34,8 @@ pub(crate) struct Requests {
     next: u64,
     pending: BTreeMap<u64, Pending>,
     by_call: BTreeMap<CallId, u64>,
+    /// The calls that are reloads.
+    reloads: BTreeSet<CallId>,
 }
 
 impl Requests {
@@ -45,6 +47,16 @@ impl Requests {
         self.by_call.extend(calls.iter().map(|call| (*call, request)));
         self.pending.insert(request, pending);
         calls
+    }
+
+    /// Notes that a call is a reload.
+    pub(crate) fn is_reload(&mut self, call: CallId) {
+        self.reloads.insert(call);
+    }
+
+    /// Whether a call that is being answered was a reload. Known once.
+    pub(crate) fn was_reload(&mut self, call: CallId) -> bool {
+        self.reloads.remove(&call)
     }
 
     /// Takes a core's reply; the whole request once the last has come.

@@ -1,6 +1,7 @@
 //! Reload: new processes one by one, no request lost, and a bad release never replaces a good one.
 
 use std::collections::BTreeSet;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rust_tests::home::{Home, is_alive, nodes, until};
@@ -181,7 +182,7 @@ fn a_daemon_that_dies_in_the_middle_of_a_reload_leaves_one_process_for_each_inst
     let mut ever = pids(&home);
     for moment in 0..8 {
         let daemon = home.daemon().unwrap();
-        let mut reload = home.command(["reload", "web"]).stderr(std::process::Stdio::null()).spawn().unwrap();
+        let mut reload = home.command(["reload", "web"]).stderr(Stdio::null()).spawn().unwrap();
         // Different moments of the reload, which takes some 200 ms: before, between and behind its steps.
         std::thread::sleep(Duration::from_millis(moment * 30));
         std::process::Command::new("kill").args(["-KILL", &daemon.to_string()]).status().unwrap();
@@ -219,4 +220,52 @@ fn after_a_failed_reload_a_crash_starts_the_old_release_again() {
     });
     home.rewake(["restart", "web"]).ok();
     until("it answers", || get(port).is_ok());
+}
+
+/// Begins a reload that sets `BAD`, and waits until its first new process is ordered.
+fn begin_bad_reload(home: &Home) -> Child {
+    let reload = home.command(["reload", "web", "--env", "BAD=1"]).stderr(Stdio::piped()).spawn().unwrap();
+    let log = home.path().join("rewake.log");
+    until("it is under way", || std::fs::read_to_string(&log).is_ok_and(|text| text.contains("Reload app")));
+    reload
+}
+
+fn fails_with(reload: Child, what: &str) {
+    let output = reload.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && said.contains(what), "{said}");
+}
+
+fn is_the_good_release(home: &Home, port: u16) {
+    until("it serves again", || {
+        home.slots("web").iter().all(|slot| slot.1 == "online")
+            && get(port).is_ok_and(|pid| pids(home).contains(&pid.parse().unwrap()))
+    });
+    assert!(!home.rewake(["env", "0"]).ok().stdout.contains("BAD"));
+}
+
+#[test]
+fn another_command_in_the_middle_does_not_make_a_bad_release_the_one_that_is_restarted() {
+    let (home, port) = (Home::new(), free_port());
+    let script = format!("if (process.env.BAD) setInterval(() => {{}}, 1e6); else {{ {SERVER} }}");
+    start(&home, "node", &script, "1", port, &["--listen-timeout", "1000"]);
+    let reload = begin_bad_reload(&home);
+    home.rewake(["reset", "web"]).ok();
+    fails_with(reload, "the new one was not ready in time");
+    let old = home.slots("web")[0].0;
+    home.rewake(["send-signal", "SIGKILL", "0"]).ok();
+    until("it has ended", || !is_alive(old));
+    is_the_good_release(&home, port);
+}
+
+#[test]
+fn an_old_process_that_dies_in_the_middle_does_not_make_a_bad_release_a_success() {
+    let (home, port) = (Home::new(), free_port());
+    let script = format!("if (process.env.BAD) setTimeout(() => process.exit(7), 1000); else {{ {SERVER} }}");
+    start(&home, "node", &script, "1", port, &[]);
+    let reload = begin_bad_reload(&home);
+    home.rewake(["send-signal", "SIGKILL", "0"]).ok();
+    until("the new one is alone", || home.slots("web")[0].1 == "launching");
+    fails_with(reload, "its old process ended meanwhile, and the new one exited with code 7");
+    is_the_good_release(&home, port);
 }

@@ -15,7 +15,7 @@ mod start;
 pub(crate) use env::env;
 pub(crate) use flush::flush;
 pub(crate) use list::list;
-pub(crate) use reload::{reload, settle as settle_reload};
+pub(crate) use reload::{give_back, reload, settle as settle_reload};
 pub(crate) use restart::restart;
 pub(crate) use resurrect::resurrect;
 pub(crate) use save::save;

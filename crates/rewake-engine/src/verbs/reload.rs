@@ -29,14 +29,40 @@ pub(super) fn try_out(engine: &mut Engine, id: SlotId, spec: AppSpec) {
     }
 }
 
-/// A reload is over for a slot: where its new process was no good, or its turn did not come, the old description holds again, so
-/// that a later crash does not start the bad release after all.
-pub(crate) fn settle(engine: &mut Engine, outcome: &SlotOutcome) {
-    let Some(before) = engine.sheets.get_mut(&outcome.slot).and_then(|sheet| sheet.before_reload.take()) else {
+/// A slot's new process was no good, or its turn did not come: the old description holds again, so that a crash does not start the
+/// bad release after all. Not so when another reload waits for the slot, which tries out a description of its own.
+pub(crate) fn give_back(engine: &mut Engine, id: SlotId) {
+    if engine.core.awaits_turn(id) {
         return;
-    };
-    if matches!(outcome.result, Err(Failure::ReloadFailed { .. } | Failure::NotReloaded)) {
-        redefine(engine, outcome.slot, *before);
+    }
+    if let Some(before) = engine.sheets.get_mut(&id).and_then(|sheet| sheet.before_reload.take()) {
+        redefine(engine, id, *before);
+    }
+}
+
+/// A reload is over for a slot.
+pub(crate) fn settle(engine: &mut Engine, outcome: &SlotOutcome) {
+    let id = outcome.slot;
+    if engine.core.is_reloading(id) {
+        // By another one, which may yet need the description that holds if it fails.
+        return;
+    }
+    match outcome.result {
+        Err(Failure::ReloadFailed { .. } | Failure::NotReloaded) => give_back(engine, id),
+        Ok(())
+        | Err(
+            Failure::Unknown
+            | Failure::NotRunning
+            | Failure::Superseded
+            | Failure::SpawnFailed
+            | Failure::ExitedEarly(_)
+            | Failure::CannotBeKilled
+            | Failure::ShuttingDown,
+        ) => {
+            if let Some(sheet) = engine.sheets.get_mut(&id) {
+                sheet.before_reload = None;
+            }
+        }
     }
 }
 
