@@ -66,6 +66,11 @@ impl Calls {
         turns.waiting.pop_front().map(|slot| (*call, slot))
     }
 
+    /// Whether a command is a reload that is not over.
+    pub(crate) fn takes_turns(&self, call: CallId) -> bool {
+        self.turns.contains_key(&call)
+    }
+
     /// A reload has shown something of the slot's release. Nothing for other commands.
     pub(crate) fn prove(&mut self, call: CallId, slot: &Slot, proof: Proof) {
         if let Some(turns) = self.turns.get_mut(&call) {

@@ -93,6 +93,12 @@ impl Policy {
         }
     }
 
+    /// Whether a run that ended like this was a task that is done, and not a service that failed.
+    #[must_use]
+    pub fn is_done(&self, status: ExitStatus) -> bool {
+        self.is_final(status) || (!self.autorestart && status == ExitStatus::Code(0))
+    }
+
     fn is_final(&self, status: ExitStatus) -> bool {
         match status {
             ExitStatus::Code(code) => self.stop_exit_codes.contains(&code),

@@ -164,6 +164,19 @@ impl Step<'_> {
         }
     }
 
+    /// The slot's run was a task, and is done: a reload that has started it need not see it stay up, and goes on with other slots.
+    pub(crate) fn answer_reloads_of_a_task(&mut self, slot: &mut Slot) {
+        let done = |waiter: &Waiter, calls: &Calls| {
+            matches!(waiter.goal, Goal::Up { until: Some(_), .. }) && calls.takes_turns(waiter.call)
+        };
+        let (answered, waiting): (Vec<Waiter>, Vec<Waiter>) =
+            slot.waiters.drain(..).partition(|waiter| done(waiter, self.calls));
+        slot.waiters = waiting;
+        for waiter in answered {
+            self.calls.settle(waiter.call, slot.id, Ok(()), self.effects);
+        }
+    }
+
     /// Fails those who wait for the slot to be up, or for its reload to be over.
     pub(crate) fn fail_the_hopeful(&mut self, slot: &mut Slot, failure: Failure) {
         self.answer(slot, Err(failure), |goal| matches!(goal, Goal::Up { .. } | Goal::Alone { .. }));

@@ -403,6 +403,11 @@ impl SlotBook {
         self.settle(|waits| stood(waits).is_some(), |_| Ok(()), hand);
     }
 
+    /// What a reload has started, and has been up, has done all that it was to do.
+    pub(super) fn task_done(&mut self, hand: &mut Hand<'_>) {
+        self.settle(|waits| matches!(waits, Waits::Up { .. }), |_| Ok(()), hand);
+    }
+
     pub(super) fn fail_claims(&mut self, failure: Failure, hand: &mut Hand<'_>) {
         self.fail_up(failure, hand);
         self.fail_reloads(failure, hand);

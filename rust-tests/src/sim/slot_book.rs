@@ -341,6 +341,9 @@ impl SlotBook {
             let was_up = self.online_since().is_some();
             let why = if was_up { ReloadFailure::DiedInSoak(exit) } else { ReloadFailure::Exited(exit) };
             self.failed_alone(exit.run, why, hand);
+            if was_up && is_done(&self.policy, status) {
+                self.task_done(hand);
+            }
             self.fail_claims(Failure::ExitedEarly(exit), hand);
         }
         if tree_gone {
@@ -442,5 +445,13 @@ impl SlotBook {
 
     pub(super) fn deadline(&self) -> Option<Time> {
         self.own_due().into_iter().chain(self.second_due()).min()
+    }
+}
+
+/// Whether it was meant to end like this.
+fn is_done(policy: &Policy, status: ExitStatus) -> bool {
+    match status {
+        ExitStatus::Code(code) => policy.stop_exit_codes.contains(&code) || (code == 0 && !policy.autorestart),
+        ExitStatus::Signal(_) | ExitStatus::Unknown => false,
     }
 }

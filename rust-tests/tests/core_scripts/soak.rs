@@ -191,6 +191,31 @@ fn a_start_that_fails_inside_a_reload_ends_it_before_a_run_that_serves_is_touche
 }
 
 #[test]
+fn a_task_that_is_done_before_the_soak_is_over_does_not_end_a_reload() {
+    let task = Policy { reload_soak: 1500, autorestart: false, ..plain() };
+    let service = Policy { autorestart: true, ..task.clone() };
+    for (policy, code, ok) in [
+        (task.clone(), 0, true),
+        (task.clone(), 1, false),
+        (Policy { stop_exit_codes: vec![7], ..service.clone() }, 7, true),
+        (service, 0, false),
+    ] {
+        let mut s = Script::default();
+        s.add("task", policy.clone());
+        s.add("web", plain());
+        s.reload(&[0, 1]);
+        s.spawned(0);
+        s.wait(200);
+        s.exited(0, code);
+        let begun = s.orders().contains(&"spawn run 1 of 1".to_owned());
+        assert_eq!(begun, ok, "{code} {policy:?}");
+        s.spawned(1);
+        let answered = s.orders();
+        assert_eq!(answered.last().is_some_and(|last| last == "reply 0: 0 ok, 1 ok"), ok, "{answered:?}");
+    }
+}
+
+#[test]
 fn that_one_was_started_does_not_prove_that_it_can_replace_another() {
     let mut s = several(3, &soaking());
     s.stop(0);

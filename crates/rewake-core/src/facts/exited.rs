@@ -58,6 +58,9 @@ fn crashed(slot: &mut Slot, run: RunId, since: Time, status: ExitStatus, tree_go
     }
     let was_ready = matches!(slot.phase, Phase::Online { .. });
     step.fail_alone(slot, run, if was_ready { ReloadFailure::DiedInSoak(exit) } else { ReloadFailure::Exited(exit) });
+    if slot.policy.is_done(status) {
+        step.answer_reloads_of_a_task(slot);
+    }
     step.fail_the_hopeful(slot, Failure::ExitedEarly(exit));
     if tree_gone {
         step.ended(slot, run, Some(exit));
