@@ -1,5 +1,6 @@
 //! Carries out the core's orders: to the keeper, to apps, to clients, to the disk. Decides nothing; what fails comes back as a fact.
 
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
@@ -11,7 +12,8 @@ use rewake_wire::{Event, ProcessEvent, ProcessEventKind};
 
 use crate::clock::epoch_ms;
 use crate::engine::{Engine, EngineError};
-use crate::plan;
+use crate::inspect;
+use crate::plan::{self, Beside};
 use crate::run::Run;
 use crate::{verbs, words};
 
@@ -83,6 +85,7 @@ impl Engine {
     }
 
     fn spawn(&mut self, slot: SlotId, run: RunId) {
+        let taken = self.inspect_ports_of(slot);
         let (Some(state), Some(sheet)) = (self.core.slot(slot), self.sheets.get_mut(&slot)) else {
             tracing::error!("bug: a slot without a sheet was to be started");
             self.facts.push_back(Fact::SpawnFailed { run, retry: false });
@@ -98,9 +101,24 @@ impl Engine {
         if state.run() == Some(run) {
             sheet.started_at_ms = Some(now);
         }
-        let plan = Box::new(plan::plan(state, run, sheet, self.home.as_deref(), self.drain_helper.as_deref()));
-        self.runs.insert(run, Run::ordered(slot, now));
+        let inspect_port = plan::debugger(slot, &sheet.spec.launch, &taken);
+        let beside = Beside { drain: self.drain_helper.as_deref(), inspect_port: inspect_port.as_deref() };
+        let plan = Box::new(plan::plan(state, run, sheet, self.home.as_deref(), beside));
+        self.runs.insert(run, Run { inspect_port, ..Run::ordered(slot, now) });
         self.outgoing.push_back(Outgoing::Spawn { run, tag: slot.to_string(), plan });
+    }
+
+    /// Ports of debuggers that runs of a slot have now: there are some in a reload only.
+    fn inspect_ports_of(&self, slot: SlotId) -> Vec<String> {
+        let of = |run: &Run| match (&run.inspect_port, run.pid) {
+            (Some(port), _) => vec![port.clone()],
+            // An earlier daemon may have given it one.
+            (None, Some(pid)) => {
+                inspect::ports_in(&fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()).collect()
+            }
+            (None, None) => Vec::new(),
+        };
+        self.runs.values().filter(|run| run.slot == slot).flat_map(of).collect()
     }
 
     /// The order at the front could not even be sent. A spawn (no descriptor for its plan) fails alone; the link's own end is seen

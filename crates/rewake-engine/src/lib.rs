@@ -10,6 +10,7 @@ mod effects;
 mod engine;
 mod handle;
 mod info;
+mod inspect;
 mod ipc;
 mod logs;
 mod lost;

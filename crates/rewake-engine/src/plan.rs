@@ -3,16 +3,26 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use rewake_core::{RunId, Slot};
+use rewake_core::{RunId, Slot, SlotId};
 use rewake_wire::keeper::{IpcMode, Plan, Stdio};
 use rewake_wire::{ExecMode, LaunchSpec, StopWith};
 
+use crate::inspect::inspect_port;
 use crate::sheet::Sheet;
 
+/// Options of Node that a cluster worker gets beside its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Beside<'a> {
+    /// The drain helper; before its own, which can do without it.
+    pub(crate) drain: Option<&'a Path>,
+    /// The debugger's port; after its own, as the last one counts.
+    pub(crate) inspect_port: Option<&'a str>,
+}
+
 /// The plan for the slot's next process.
-pub(crate) fn plan(slot: &Slot, run: RunId, sheet: &Sheet, home: Option<&Path>, drain: Option<&Path>) -> Plan {
+pub(crate) fn plan(slot: &Slot, run: RunId, sheet: &Sheet, home: Option<&Path>, beside: Beside<'_>) -> Plan {
     let launch = &sheet.spec.launch;
-    let (program, argv) = command(launch, drain.filter(|_| launch.drain && is_worker(launch)));
+    let (program, argv) = command(launch, if is_worker(launch) { beside } else { Beside::default() });
     let env = environment(slot, sheet, home).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     let ipc = launch.ipc.then_some(if launch.ipc_advanced { IpcMode::Advanced } else { IpcMode::Json });
     Plan {
@@ -49,14 +59,23 @@ pub(crate) fn is_worker(launch: &LaunchSpec) -> bool {
     launch.ipc && launch.exec_mode == ExecMode::Cluster && is_node
 }
 
-fn command(launch: &LaunchSpec, drain: Option<&Path>) -> (String, Vec<String>) {
+/// The debugger's port of a slot's next process, if it is a worker that is debugged; `taken` by those of its runs that are there.
+pub(crate) fn debugger(slot: SlotId, launch: &LaunchSpec, taken: &[String]) -> Option<String> {
+    let options = launch.env.get("NODE_OPTIONS").map(String::as_str);
+    if is_worker(launch) { inspect_port(&launch.interpreter_args, options, slot, taken) } else { None }
+}
+
+fn command(launch: &LaunchSpec, beside: Beside<'_>) -> (String, Vec<String>) {
     let script = launch.script.clone();
     match &launch.interpreter {
         None => (script.clone(), [&[script][..], &launch.args].concat()),
         Some(interpreter) => {
             let program = interpreter.clone();
-            let helper = drain.map_or_else(Vec::new, |path| vec!["--require".to_owned(), path.display().to_string()]);
-            let argv = [&[program.clone()][..], &helper, &launch.interpreter_args, &[script], &launch.args].concat();
+            let helper = beside.drain.filter(|_| launch.drain);
+            let before = helper.map_or_else(Vec::new, |path| vec!["--require".to_owned(), path.display().to_string()]);
+            let after = beside.inspect_port.map(str::to_owned);
+            let options = [&before[..], &launch.interpreter_args, after.as_slice()].concat();
+            let argv = [&[program.clone()][..], &options, &[script], &launch.args].concat();
             (program, argv)
         }
     }

@@ -14,6 +14,8 @@ pub(crate) struct Run {
     /// Known once it has been spawned.
     pub(crate) pid: Option<u32>,
     pub(crate) started_at_ms: u64,
+    /// The option that names its debugger's port, if we gave it one.
+    pub(crate) inspect_port: Option<String>,
     pub(crate) ipc: Option<Ipc>,
     /// Our end of its stdin; held so that reading from it waits instead of ending.
     pub(crate) stdin: Option<OwnedFd>,
@@ -29,6 +31,7 @@ impl Run {
             slot,
             pid: None,
             started_at_ms: now_ms,
+            inspect_port: None,
             ipc: None,
             stdin: None,
             pidfd: None,

@@ -1,0 +1,13 @@
+//! Cluster mode, item by item: what a worker may do under Node's own primary it may do under ours, on every Node of
+//! `REWAKE_TEST_NODES` and in every mode of `cluster_balance`. Workers are unmodified scripts; never one that knows of Rewake.
+
+mod matrix {
+    mod support;
+
+    mod errors;
+    mod inspect;
+    mod kinds;
+    mod life;
+    mod messages;
+    mod sight;
+}
