@@ -4,10 +4,12 @@
 mod matrix {
     mod support;
 
+    mod documented;
     mod errors;
     mod inspect;
     mod kinds;
     mod life;
     mod messages;
+    mod reload;
     mod sight;
 }

@@ -1,9 +1,14 @@
 //! Clients of the apps: small, with a bound on every wait.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rust_tests::home::PATIENCE;
 
@@ -41,9 +46,142 @@ pub(crate) fn get(port: u16) -> Result<String, String> {
 /// As [`get`], of a path.
 pub(crate) fn get_path(port: u16, path: &str) -> Result<String, String> {
     let mut stream = connect(("127.0.0.1", port))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    // The old version, so that the body comes in one piece.
+    let request = format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
     let text = read_all(stream)?;
     let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| format!("no answer: {text:?}"))?;
     if head.starts_with("HTTP/1.1 200") { Ok(body.to_owned()) } else { Err(head.to_owned()) }
+}
+
+/// A connection that is kept, and asked again and again.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    stream: TcpStream,
+    /// The server has said that it was the last answer.
+    pub(crate) is_over: bool,
+}
+
+impl Kept {
+    pub(crate) fn open(port: u16) -> Result<Self, String> {
+        Ok(Self { stream: connect(("127.0.0.1", port))?, is_over: false })
+    }
+
+    /// The body of the answer to one more request. The server must tell its length.
+    pub(crate) fn get(&mut self) -> Result<String, String> {
+        self.stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").map_err(|error| error.to_string())?;
+        let (mut seen, mut buffer) = (String::new(), [0; 4096]);
+        loop {
+            let count = self.stream.read(&mut buffer).map_err(|error| error.to_string())?;
+            if count == 0 {
+                return Err(format!("closed by the server after {seen:?}"));
+            }
+            seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
+            let Some((head, body)) = seen.split_once("\r\n\r\n") else { continue };
+            let head = head.to_ascii_lowercase();
+            let length = head.split_once("content-length: ").and_then(|(_, rest)| rest.lines().next()?.parse().ok());
+            let length: usize = length.ok_or_else(|| format!("no length: {head}"))?;
+            if body.len() >= length {
+                self.is_over = head.contains("connection: close");
+                return Ok(body[..length].to_owned());
+            }
+        }
+    }
+
+    /// Whether the server ends the connection, without another word, within the patience of the tests.
+    pub(crate) fn ends(&mut self) -> bool {
+        matches!(self.stream.read(&mut [0; 1]), Ok(0))
+    }
+}
+
+/// Requests without end, until stopped: half of the clients with a connection for each, half with one that they keep.
+#[derive(Debug)]
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Counted>>,
+}
+
+/// What came of a load.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    pub(crate) answered: u64,
+    /// How often each process has answered.
+    pub(crate) by: BTreeMap<String, u64>,
+    pub(crate) failed: Vec<String>,
+}
+
+impl Counted {
+    fn count(&mut self, answer: Result<String, String>, kind: &str) {
+        match answer {
+            Ok(by) => {
+                self.answered += 1;
+                *self.by.entry(by).or_default() += 1;
+            }
+            Err(error) => self.failed.push(format!("{kind}: {error}")),
+        }
+    }
+}
+
+impl Load {
+    /// Two clients of each kind for each port.
+    pub(crate) fn begin(ports: &[u16]) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients = ports.iter().flat_map(|port| [(*port, true), (*port, false), (*port, true), (*port, false)]);
+        let client = |(port, keeps): (u16, bool)| {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || if keeps { kept_on(port, &stop) } else { one_by_one(port, &stop) })
+        };
+        let clients = clients.map(client).collect();
+        Self { stop, clients }
+    }
+
+    pub(crate) fn end(self) -> Counted {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut all = Counted::default();
+        for client in self.clients {
+            let one = client.join().unwrap();
+            all.answered += one.answered;
+            all.failed.extend(one.failed);
+            for (by, count) in one.by {
+                *all.by.entry(by).or_default() += count;
+            }
+        }
+        all
+    }
+}
+
+/// What a client thinks between two requests: long enough to find a server that ends an idle connection, and to leave the machine
+/// to others.
+const PACE: Duration = Duration::from_millis(2);
+
+fn one_by_one(port: u16, stop: &AtomicBool) -> Counted {
+    let mut counted = Counted::default();
+    while !stop.load(Ordering::Relaxed) {
+        counted.count(get(port), "alone");
+        std::thread::sleep(PACE);
+    }
+    counted
+}
+
+fn kept_on(port: u16, stop: &AtomicBool) -> Counted {
+    let mut counted = Counted::default();
+    let mut kept = None;
+    while !stop.load(Ordering::Relaxed) {
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => match Kept::open(port) {
+                Ok(connection) => connection,
+                Err(error) => {
+                    counted.failed.push(format!("kept, new: {error}"));
+                    continue;
+                }
+            },
+        };
+        let answer = connection.get();
+        let goes_on = answer.is_ok() && !connection.is_over;
+        counted.count(answer, "kept");
+        kept = goes_on.then_some(connection);
+        std::thread::sleep(PACE);
+    }
+    counted
 }
