@@ -1,5 +1,6 @@
 //! What the tests of the workspace share. Never shipped.
 
 pub mod home;
+pub mod raw;
 pub mod script;
 pub mod sim;

@@ -6,6 +6,7 @@ mod matrix {
 
     mod documented;
     mod errors;
+    mod garbage;
     mod inspect;
     mod kinds;
     mod life;

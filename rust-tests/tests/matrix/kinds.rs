@@ -163,7 +163,7 @@ fn each_mode(node: &Node) {
         fleet.rewake(["stop", mode]).ok();
         fleet.until("the sockets are gone", || std::fs::read_dir(fleet.folder().join(mode)).unwrap().next().is_none());
         for name in PORTS {
-            assert!(connect(("127.0.0.1", port(ports, name))).is_err(), "Node {} {mode}: {name} is free", node.major);
+            fleet.until(&format!("{mode}: {name} is free"), || connect(("127.0.0.1", port(ports, name))).is_err());
         }
     }
 }

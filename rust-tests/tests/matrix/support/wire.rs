@@ -99,8 +99,15 @@ impl Caller {
 
 impl Hearer {
     pub(crate) fn connect(home: &Home) -> Self {
+        Self::connect_to(home, "all")
+    }
+
+    /// As [`Self::connect`], for an app that is listed; it hears nothing of others.
+    pub(crate) fn connect_to(home: &Home, app: &str) -> Self {
         let mut stream = greeted(home);
-        write(&mut stream, r#"{"id":1,"call":{"subscribe":{"events":true,"messages":true}}}"#);
+        let target = Value::from(app);
+        let call = format!(r#"{{"subscribe":{{"events":true,"messages":true,"target":{target}}}}}"#);
+        write(&mut stream, &format!(r#"{{"id":1,"call":{call}}}"#));
         assert!(read(&mut stream).contains("subscribed"));
         Self { stream, items: VecDeque::new() }
     }
