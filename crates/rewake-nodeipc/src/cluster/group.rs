@@ -64,10 +64,10 @@ impl Group {
         }
     }
 
-    /// Whether this address was asked for with port 0, and the system chose the port that is wanted now.
-    pub(super) fn chose(&self, wanted: Option<&Listen>) -> bool {
-        let wanted = wanted.and_then(Listen::with_port_zero);
-        wanted.is_some_and(|(listen, port)| listen == self.listen && self.port() == Some(port))
+    /// Whether this address was asked for with port 0, and the system chose the port that is wanted now. `wanted` as
+    /// [`Listen::with_port_zero`] gives it.
+    pub(super) fn chose(&self, wanted: Option<&(Listen, u16)>) -> bool {
+        wanted.is_some_and(|(listen, port)| self.port() == Some(*port) && *listen == self.listen)
     }
 
     pub(super) fn is_held(&self) -> bool {

@@ -219,9 +219,10 @@ impl Primary {
         let key = key(query);
         // A port that the system chose for port 0 may later be asked for by its number; the group is still bound then.
         let listen = Listen::of(query);
+        let wanted = listen.as_ref().and_then(Listen::with_port_zero);
         let known = self.groups.values().find(|group| group.key == key);
         let known =
-            known.or_else(|| self.groups.values().find(|group| group.chose(listen.as_ref()))).map(|group| group.id);
+            known.or_else(|| self.groups.values().find(|group| group.chose(wanted.as_ref()))).map(|group| group.id);
         let known = known.and_then(|id| self.groups.get_mut(&id));
         if let Some(group) = known {
             let id = group.id;
@@ -292,10 +293,10 @@ impl Primary {
     fn listening(&mut self, worker: WorkerId, query: &Query, out: &mut Vec<Order>) {
         // The port is the real one here: what asked for port 0 is found by the key of that question.
         let (exact, of_zero) = (key(query), key(&Query { port: Some(0), ..query.clone() }));
-        let listen = Listen::of(query);
+        let wanted = Listen::of(query).as_ref().and_then(Listen::with_port_zero);
         let mut held =
             self.groups.values().filter(|group| group.holders.get(&worker).is_some_and(|hold| !hold.listening));
-        let mut chosen = held.clone().filter(|group| group.chose(listen.as_ref()));
+        let mut chosen = held.clone().filter(|group| group.chose(wanted.as_ref()));
         let group = held.clone().find(|group| group.key == exact);
         let group = group.or_else(|| held.find(|group| group.key == of_zero)).or_else(|| chosen.next());
         let group = group.map(|group| group.id);
