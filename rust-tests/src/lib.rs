@@ -1,6 +1,7 @@
 //! What the tests of the workspace share. Never shipped.
 
 pub mod home;
+pub mod net;
 pub mod raw;
 pub mod script;
 pub mod sim;

@@ -244,6 +244,7 @@ impl Engine {
             }
             self.record();
             self.send_orders()?;
+            self.post_letters();
             if let Some(ending) = self.ending.take_if(|ending| ending.empty) {
                 return Ok(ending);
             }

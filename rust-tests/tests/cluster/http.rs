@@ -2,13 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, connect, socket};
+use rust_tests::net::connect_from;
 
 /// Between two requests of one thread of a load.
 const PACE: Duration = Duration::from_millis(1);
@@ -31,13 +30,6 @@ pub(crate) fn get_path(port: u16, path: &str) -> Result<String, String> {
 /// As [`get`], from one of this machine's own addresses.
 pub(crate) fn get_from(client: [u8; 4], port: u16) -> Result<String, String> {
     ask(connect_from(client, port).map_err(|error| error.to_string())?, "/")
-}
-
-fn connect_from([a, b, c, d]: [u8; 4], port: u16) -> nix::Result<TcpStream> {
-    let socket = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    bind(socket.as_raw_fd(), &SockaddrIn::new(a, b, c, d, 0))?;
-    connect(socket.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, port))?;
-    Ok(socket.into())
 }
 
 fn ask(mut stream: TcpStream, path: &str) -> Result<String, String> {

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use rust_tests::home::is_alive;
 
 use super::support::MODES;
-use super::support::client::{Kept, Load, connect_unix, get};
+use super::support::client::{Kept, Load, connect_unix, get, get_from};
 use super::support::fleet::{App, Fleet, each_node};
 use super::support::ports::free_port;
 
@@ -17,8 +17,9 @@ fn all_answer(fleet: &Fleet, app: &str, port: u16) {
     let pids: BTreeSet<String> = fleet.pids(app).iter().map(u32::to_string).collect();
     let mut seen = BTreeSet::new();
     fleet.until("each instance answers", || {
-        // Several at once: of one after the other the same process may get all.
-        let clients: Vec<_> = (0..8).map(|_| std::thread::spawn(move || get(port))).collect();
+        // Several at once, from several addresses: of one after the other, or of one address, the same process may get all.
+        let clients: Vec<_> =
+            (1..=16).map(|client| std::thread::spawn(move || get_from([127, 0, 6, client], port))).collect();
         seen.extend(clients.into_iter().filter_map(|client| client.join().unwrap().ok()));
         seen.is_superset(&pids)
     });

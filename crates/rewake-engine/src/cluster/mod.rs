@@ -12,7 +12,7 @@ mod steer;
 mod workers;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -52,6 +52,8 @@ pub(crate) struct Clusters {
     /// Whether this kernel chooses among sockets as it is told; tried when first asked for.
     kernel_chooses: OnceCell<bool>,
     next_connection: u64,
+    /// What is to be sent to workers as soon as it is on record.
+    letters: VecDeque<Letter>,
     /// Something that the next daemon must know is not on record yet.
     unrecorded: bool,
 }
@@ -90,6 +92,14 @@ struct Address {
     live: Vec<u16>,
 }
 
+/// A message for a worker, and what goes with it.
+#[derive(Debug)]
+struct Letter {
+    to: RunId,
+    json: String,
+    descriptor: Option<Rc<OwnedFd>>,
+}
+
 #[derive(Debug)]
 enum Sockets {
     /// One for all: each worker accepts from it.
@@ -124,6 +134,7 @@ impl Clusters {
             next_watch: 0,
             kernel_chooses: OnceCell::new(),
             next_connection: 0,
+            letters: VecDeque::new(),
             unrecorded: false,
         })
     }

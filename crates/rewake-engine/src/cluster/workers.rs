@@ -11,7 +11,7 @@ use rewake_wire::{ClusterBalance, keeper};
 use tokio::time::Instant;
 
 use super::bind::{Way, bind, remove_file};
-use super::{Address, App, AppKey, Sockets, prefix, seat_name, socket_name};
+use super::{Address, App, AppKey, Letter, Sockets, prefix, seat_name, socket_name};
 use crate::clock::epoch_ms;
 use crate::effects::Outgoing;
 use crate::engine::Engine;
@@ -143,7 +143,7 @@ impl Engine {
                 Order::Bind { group, key: address, listen, backlog } => {
                     orders.extend(self.bind_for(key, group, &address, &listen, backlog));
                 }
-                Order::Send { to, json, handle } => orders.extend(self.send_to_worker(key, to, &json, handle)),
+                Order::Send { to, json, handle } => orders.extend(self.send_to_worker(key, to, json, handle)),
                 Order::Close(connection) => {
                     if let Some(app) = self.clusters.apps.get_mut(key) {
                         app.connections.remove(&connection);
@@ -213,8 +213,8 @@ impl Engine {
         }
     }
 
-    /// Sends a message to a worker, and what follows when what it is to carry cannot be had.
-    fn send_to_worker(&mut self, key: &AppKey, to: WorkerId, json: &str, handle: Option<Handle>) -> Vec<Order> {
+    /// Writes to a worker, and what follows when what is to go with it cannot be had.
+    fn send_to_worker(&mut self, key: &AppKey, to: WorkerId, json: String, handle: Option<Handle>) -> Vec<Order> {
         let mut orders = Vec::new();
         let descriptor = match handle.map(|handle| self.descriptor(key, to, handle)).transpose() {
             Ok(descriptor) => descriptor,
@@ -226,14 +226,18 @@ impl Engine {
                 return orders;
             }
         };
-        if descriptor.is_some() {
-            // Should this daemon die now, the next one knows what the worker has.
-            self.record();
-        }
-        if let Some(ipc) = self.runs.get_mut(&RunId(to.0)).and_then(|run| run.ipc.as_mut()) {
-            ipc.send_own(json, descriptor);
-        }
+        self.clusters.letters.push_back(Letter { to: RunId(to.0), json, descriptor });
         orders
+    }
+
+    /// Sends what has been written to workers. What it is about is on record by then: should this daemon die now, the next one knows what
+    /// each worker has.
+    pub(crate) fn post_letters(&mut self) {
+        for Letter { to, json, descriptor } in std::mem::take(&mut self.clusters.letters) {
+            if let Some(ipc) = self.runs.get_mut(&to).and_then(|run| run.ipc.as_mut()) {
+                ipc.send_own(&json, descriptor);
+            }
+        }
     }
 
     fn descriptor(&mut self, key: &AppKey, to: WorkerId, handle: Handle) -> io::Result<Rc<OwnedFd>> {

@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rust_tests::home::PATIENCE;
+use rust_tests::net::connect_from;
 
 /// A stream to a server, TCP or not.
 pub(crate) trait Stream: Read + Write {}
@@ -43,9 +44,19 @@ pub(crate) fn get(port: u16) -> Result<String, String> {
     get_path(port, "/")
 }
 
+/// As [`get`], as one of many clients.
+pub(crate) fn get_from(client: [u8; 4], port: u16) -> Result<String, String> {
+    let stream = connect_from(client, port).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    ask(stream, "/")
+}
+
 /// As [`get`], of a path.
 pub(crate) fn get_path(port: u16, path: &str) -> Result<String, String> {
-    let mut stream = connect(("127.0.0.1", port))?;
+    ask(connect(("127.0.0.1", port))?, path)
+}
+
+fn ask(mut stream: TcpStream, path: &str) -> Result<String, String> {
     // The old version, so that the body comes in one piece.
     let request = format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
