@@ -9,7 +9,7 @@ use rewake_wire::ClusterBalance;
 use tokio::io::Interest;
 use tokio::time::Instant;
 
-use super::{Address, App, AppKey, NextLook, Sockets};
+use super::{App, AppKey, NextLook, Sockets};
 use crate::engine::Engine;
 
 /// What an arrival at a socket is for us.
@@ -65,18 +65,17 @@ impl Engine {
                 tracing::error!("a socket cannot be watched: {error}");
             }
         }
-        if let Some(address) = app.addresses.get_mut(&group) {
-            address.starved = starved;
+        if starved {
+            app.starved.insert(group);
+        } else {
+            app.starved.remove(&group);
         }
     }
 
     /// Takes up again what had to wait until a worker could be given connections.
     pub(super) fn feed_starved(&mut self, key: &AppKey) {
         let Some(app) = self.clusters.apps.get(key) else { return };
-        let fed = |(group, address): (&GroupId, &Address)| {
-            (address.starved && app.primary.has_taker(*group)).then_some(*group)
-        };
-        let groups: Vec<GroupId> = app.addresses.iter().filter_map(fed).collect();
+        let groups: Vec<GroupId> = app.starved.iter().copied().filter(|group| app.primary.has_taker(*group)).collect();
         for group in groups {
             self.attend(key, group);
         }

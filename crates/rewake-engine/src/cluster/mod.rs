@@ -12,7 +12,7 @@ mod steer;
 mod workers;
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -66,6 +66,8 @@ struct App {
     addresses: BTreeMap<GroupId, Address>,
     /// Connections that we have accepted and no worker has taken yet.
     connections: BTreeMap<ConnectionId, Rc<OwnedFd>>,
+    /// Addresses at which connections may wait that no worker could be given.
+    starved: BTreeSet<GroupId>,
     check_at: Option<Instant>,
     /// It has workers of an earlier daemon that has left no record of what they hold.
     strangers: bool,
@@ -82,8 +84,6 @@ struct Address {
     /// The socket file to remove with it.
     path: Option<(PathBuf, FileId)>,
     sockets: Sockets,
-    /// Connections may wait that no worker could be given.
-    starved: bool,
     /// Accepting has failed for want of descriptors; when it is tried again.
     retry_at: Option<Instant>,
     balancer: Balancer,
@@ -203,6 +203,7 @@ impl App {
             balance,
             addresses: BTreeMap::new(),
             connections: BTreeMap::new(),
+            starved: BTreeSet::new(),
             check_at: None,
             strangers: false,
         }
@@ -221,7 +222,6 @@ impl Address {
             bound: made.bound,
             path: made.path,
             sockets: made.sockets,
-            starved: false,
             retry_at: None,
             balancer: Balancer::default(),
             next_look: NextLook::OnArrival,

@@ -49,14 +49,8 @@ impl Engine {
 
     /// Sends new connections of an app to those of its runs that are up and listen, and to no other.
     pub(super) fn steer(&mut self, key: &AppKey) {
-        let (mut live, mut runs) = (Vec::new(), Vec::new());
-        for slot in self.slots_of(key) {
-            runs.extend(slot.runs());
-            if let Phase::Online { run, .. } = slot.phase {
-                live.push(Live { run, instance: slot.instance });
-            }
-        }
-        live.sort_by_key(|live| live.instance);
+        let live = self.live_runs(key);
+        let runs: Vec<RunId> = self.slots_of(key).flat_map(rewake_core::Slot::runs).collect();
         let Some(app) = self.clusters.apps.get_mut(key) else { return };
         let mut orders = Vec::new();
         for run in runs {
@@ -72,6 +66,29 @@ impl Engine {
         for group in groups {
             self.attend(key, group);
         }
+    }
+
+    /// The same for one address, where somebody has begun or ceased to listen.
+    pub(super) fn steer_one(&mut self, key: &AppKey, group: GroupId) {
+        let live = self.live_runs(key);
+        let Some(app) = self.clusters.apps.get_mut(key) else { return };
+        app.steer(group, &live);
+        self.attend(key, group);
+    }
+
+    fn live_runs(&self, key: &AppKey) -> Vec<Live> {
+        let own = |slot: &rewake_core::Slot| match slot.phase {
+            Phase::Online { run, .. } => Some(Live { run, instance: slot.instance }),
+            Phase::Stopped
+            | Phase::Errored
+            | Phase::Spawning { .. }
+            | Phase::Launching { .. }
+            | Phase::Stopping(_)
+            | Phase::WaitingRestart { .. } => None,
+        };
+        let mut live: Vec<Live> = self.slots_of(key).filter_map(own).collect();
+        live.sort_by_key(|live| live.instance);
+        live
     }
 }
 

@@ -189,8 +189,9 @@ impl Engine {
     }
 
     fn drop_address(&mut self, key: &AppKey, group: GroupId) {
-        let address = self.clusters.apps.get_mut(key).and_then(|app| app.addresses.remove(&group));
-        let Some(address) = address else { return };
+        let Some(app) = self.clusters.apps.get_mut(key) else { return };
+        app.starved.remove(&group);
+        let Some(address) = app.addresses.remove(&group) else { return };
         remove_file(&address);
         self.clusters.watches.remove(&address.watch);
         for (_, socket) in address.sockets() {
@@ -267,10 +268,10 @@ impl Engine {
     fn worker_told(&mut self, key: &AppKey, told: &Told) {
         match told {
             Told::Online(_) | Told::ExitedAfterDisconnect(_) => {}
-            Told::Listening { worker, port, .. } => {
+            Told::Listening { worker, port, group } => {
                 tracing::debug!(app = %key.0, run = worker.0, port, "a worker listens");
                 self.facts.push_back(Fact::Listening { run: RunId(worker.0) });
-                self.steer(key);
+                self.steer_one(key, *group);
             }
             Told::Closed { worker, group } => {
                 self.clusters.unrecorded = true;
@@ -278,7 +279,7 @@ impl Engine {
                     app.check_soon();
                     app.leave_seat(*group, RunId(worker.0));
                 }
-                self.steer(key);
+                self.steer_one(key, *group);
             }
         }
     }
