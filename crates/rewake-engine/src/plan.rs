@@ -33,6 +33,7 @@ pub(crate) fn plan(slot: &Slot, run: RunId, sheet: &Sheet, home: Option<&Path>, 
         stdin: Stdio::Pipe,
         stdout: Stdio::Pipe,
         stderr: Stdio::Pipe,
+        sockets: Vec::new(),
         ipc,
         // Node takes 0 for no worker at all.
         unique_id: is_worker(launch).then_some(run.0 + 1),

@@ -13,6 +13,7 @@ use rewake_unix::{fdpass, pidfd};
 
 use crate::config::DAEMON_FLAG;
 use crate::log;
+use crate::spawn::is_of_descriptors;
 
 /// The daemon is started again this often within [`WINDOW`] by itself; then a client has to ask.
 const RESTARTS: usize = 5;
@@ -136,8 +137,8 @@ impl Launcher {
             Some(argv) => argv.into_iter().map(OsStringExt::into_vec).collect(),
             None => vec![own_path()?, DAEMON_FLAG.as_bytes().to_vec(), home.as_os_str().as_bytes().to_vec()],
         };
-        // The first command may have come from a program that Node forked; its channel is not the daemon's.
-        let foreign = |key: &OsStr| key.as_bytes().starts_with(b"NODE_CHANNEL_") || key == "NODE_UNIQUE_ID";
+        // The first command may have come from a program that Node forked or systemd activated; what it was given is not the daemon's.
+        let foreign = |key: &OsStr| is_of_descriptors(key.as_bytes());
         let env: Vec<Vec<u8>> = std::env::vars_os()
             .filter(|(key, _)| !foreign(key))
             .map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat())
@@ -151,12 +152,8 @@ impl Launcher {
     fn start(&self, null: &OwnedFd) -> io::Result<(Spawned, OwnedFd)> {
         let (ours, theirs) = fdpass::packet_pair()?;
         let (output, errors) = (io::stdout(), io::stderr());
-        let streams = Streams {
-            stdin: null.as_fd(),
-            stdout: output.as_fd(),
-            stderr: errors.as_fd(),
-            extra: Some(theirs.as_fd()),
-        };
+        let streams =
+            Streams { stdin: null.as_fd(), stdout: output.as_fd(), stderr: errors.as_fd(), extra: &[theirs.as_fd()] };
         let spawned = spawn(&self.command, streams).map_err(|error| io::Error::from_raw_os_error(error.errno))?;
         Ok((spawned, ours))
     }

@@ -106,6 +106,7 @@ impl Keeper {
                 null: &self.tools.null,
                 open_files: self.tools.open_files,
                 large_pipes: self.runs.len() < RUNS_WITH_LARGE_PIPES,
+                kept: &self.kept,
             };
             spawn::make(given, tag, plan)
         };

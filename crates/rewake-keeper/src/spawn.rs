@@ -1,13 +1,14 @@
 //! From a plan to a process with its pipes and channel. Never leaves a part of one behind when a step fails.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rewake_unix::limits::OpenFiles;
 use rewake_unix::spawn::{Command, Step, Streams};
 use rewake_unix::{fd, fdpass, memfd, pipe, signal, spawn};
-use rewake_wire::keeper::{FdKind, IpcMode, MAX_PLAN_BYTES, Plan, SpawnError, SpawnStep, Stdio};
+use rewake_wire::keeper::{FdKind, IpcMode, MAX_PLAN_BYTES, Passed, Plan, SpawnError, SpawnStep, Stdio};
 
 use crate::runs::{About, Run, Stage};
 
@@ -20,8 +21,11 @@ const MAX_ABOUT_BYTES: usize = 1 << 10;
 /// Size of an output pipe: what an app may write while the daemon starts again.
 const PIPE_BYTES: i32 = 1 << 20;
 
-/// Number of the channel in the process; 0 to 2 are the standard streams.
-const CHANNEL: &str = "NODE_CHANNEL_FD=3";
+/// What a process finds behind its standard streams begins here: sockets first, as systemd's protocol has it, then the channel.
+const FIRST_PASSED: usize = 3;
+
+/// Variables that describe the descriptors of one process, beside `NODE_CHANNEL_*`.
+const OF_DESCRIPTORS: [&str; 5] = ["NODE_UNIQUE_ID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDNAMES"];
 
 /// What every process is made with.
 #[derive(Clone, Copy)]
@@ -32,23 +36,26 @@ pub(crate) struct Given<'a> {
     /// Whether output pipes may be enlarged: each counts against the user's share of pipe memory, beyond which new
     /// pipes would shrink to a page or two.
     pub(crate) large_pipes: bool,
+    pub(crate) kept: &'a BTreeMap<String, Rc<OwnedFd>>,
 }
 
 /// Makes the process that the plan in this memfd describes. It is not known yet whether it becomes the program.
 pub(crate) fn make(given: Given<'_>, tag: String, plan: Option<&OwnedFd>) -> Result<Run, SpawnError> {
     let plan = read_plan(&tag, plan)?;
     let command = command(&plan, given.open_files)?;
+    let sockets = sockets(&plan.sockets, given.kept)?;
     let mut ends = Ends { fds: Vec::new(), given };
     let stdin = ends.stream(plan.stdin, FdKind::Stdin)?;
     let stdout = ends.stream(plan.stdout, FdKind::Stdout)?;
     let stderr = ends.stream(plan.stderr, FdKind::Stderr)?;
     let channel = plan.ipc.is_some().then(|| ends.channel()).transpose()?;
     let null = given.null;
+    let extra: Vec<BorrowedFd<'_>> = sockets.into_iter().chain(channel.as_ref().map(AsFd::as_fd)).collect();
     let streams = Streams {
         stdin: stdin.as_ref().unwrap_or(null).as_fd(),
         stdout: stdout.as_ref().unwrap_or(null).as_fd(),
         stderr: stderr.as_ref().unwrap_or(null).as_fd(),
-        extra: channel.as_ref().map(AsFd::as_fd),
+        extra: &extra,
     };
     let about = About {
         user: format!("user {} group {}", number_or_same(plan.uid), number_or_same(plan.gid)),
@@ -92,6 +99,11 @@ pub(crate) fn failed(error: spawn::SpawnError, about: &About) -> SpawnError {
     SpawnError { step, errno: error.errno, about: cut(about) }
 }
 
+/// Whether a variable tells of descriptors: one that was inherited is about those of another process.
+pub(crate) fn is_of_descriptors(variable: &[u8]) -> bool {
+    variable.starts_with(b"NODE_CHANNEL_") || OF_DESCRIPTORS.iter().any(|name| name.as_bytes() == variable)
+}
+
 /// A refusal of the plan itself.
 pub(crate) fn bad_plan(about: &str) -> SpawnError {
     SpawnError { step: SpawnStep::Plan, errno: 0, about: cut(about) }
@@ -120,23 +132,50 @@ fn command(plan: &Plan, open_files: OpenFiles) -> Result<Command, SpawnError> {
     if !signal::is_signal(plan.orphan_signal) {
         return Err(bad_plan("orphan_signal is no signal"));
     }
-    let foreign = |entry: &&String| !entry.starts_with("NODE_CHANNEL_") && !entry.starts_with("NODE_UNIQUE_ID=");
-    let mut env: Vec<&str> = plan.env.iter().filter(foreign).map(String::as_str).collect();
-    // Last, so that nothing before them can be meant.
-    match plan.ipc {
-        None => {}
-        Some(IpcMode::Json) => env.extend([CHANNEL, "NODE_CHANNEL_SERIALIZATION_MODE=json"]),
-        Some(IpcMode::Advanced) => env.extend([CHANNEL, "NODE_CHANNEL_SERIALIZATION_MODE=advanced"]),
-    }
-    let unique_id = plan.unique_id.map(|id| format!("NODE_UNIQUE_ID={id}"));
-    env.extend(unique_id.as_deref().filter(|_| plan.ipc.is_some()));
+    let own = |entry: &&String| !entry.split_once('=').is_some_and(|(name, _)| is_of_descriptors(name.as_bytes()));
+    // Ours last, so that nothing before them can be meant.
+    let ours = [channel_variables(plan), socket_variables(plan)].concat();
+    let env: Vec<&str> = plan.env.iter().filter(own).chain(&ours).map(String::as_str).collect();
     let argv: Vec<&str> = plan.argv.iter().map(String::as_str).collect();
     let mut command = Command::new(plan.program.as_bytes(), &argv, &env, plan.cwd.as_bytes())
         .map_err(|_| bad_plan("a string holds a NUL byte"))?;
     command.uid = plan.uid;
     command.gid = plan.gid;
     command.open_files = Some(open_files);
+    // The only one of them that nobody knows before the fork.
+    command.pid_variable = (!plan.sockets.is_empty()).then_some(c"LISTEN_PID=");
     Ok(command)
+}
+
+fn channel_variables(plan: &Plan) -> Vec<String> {
+    let Some(mode) = plan.ipc else { return Vec::new() };
+    let mode = match mode {
+        IpcMode::Json => "json",
+        IpcMode::Advanced => "advanced",
+    };
+    let mut variables = vec![
+        format!("NODE_CHANNEL_FD={}", FIRST_PASSED + plan.sockets.len()),
+        format!("NODE_CHANNEL_SERIALIZATION_MODE={mode}"),
+    ];
+    variables.extend(plan.unique_id.map(|id| format!("NODE_UNIQUE_ID={id}")));
+    variables
+}
+
+fn socket_variables(plan: &Plan) -> Vec<String> {
+    if plan.sockets.is_empty() {
+        return Vec::new();
+    }
+    let names: Vec<&str> = plan.sockets.iter().map(|socket| socket.name.as_str()).collect();
+    vec![format!("LISTEN_FDS={}", names.len()), format!("LISTEN_FDNAMES={}", names.join(":"))]
+}
+
+/// The kept descriptors that the plan names, in its order.
+fn sockets<'a>(passed: &[Passed], kept: &'a BTreeMap<String, Rc<OwnedFd>>) -> Result<Vec<BorrowedFd<'a>>, SpawnError> {
+    let find = |socket: &Passed| {
+        let found = kept.get(&socket.kept).map(|fd| fd.as_fd());
+        found.ok_or_else(|| bad_plan("a socket of it is not among those that are kept"))
+    };
+    passed.iter().map(find).collect()
 }
 
 /// Our ends of what the process gets.

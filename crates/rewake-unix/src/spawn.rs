@@ -20,8 +20,8 @@ pub struct Streams<'a> {
     pub stdin: BorrowedFd<'a>,
     pub stdout: BorrowedFd<'a>,
     pub stderr: BorrowedFd<'a>,
-    /// What it finds at number 3; `None`: nothing.
-    pub extra: Option<BorrowedFd<'a>>,
+    /// What it finds from number 3 on.
+    pub extra: &'a [BorrowedFd<'a>],
 }
 
 /// A process on its way to the program.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,11 +35,10 @@ fn shell(script: &str) -> Command {
     command("sh", &["-c", script], &["PATH=/usr/bin:/bin", "A=b c"], "/")
 }
 
-fn start(command: &Command, extra: Option<&OwnedFd>) -> (Spawned, OwnedFd) {
+fn start(command: &Command, extra: &[BorrowedFd<'_>]) -> (Spawned, OwnedFd) {
     let (read, write) = pipe::new().unwrap();
     let null = pipe::null().unwrap();
-    let streams =
-        Streams { stdin: null.as_fd(), stdout: write.as_fd(), stderr: write.as_fd(), extra: extra.map(AsFd::as_fd) };
+    let streams = Streams { stdin: null.as_fd(), stdout: write.as_fd(), stderr: write.as_fd(), extra };
     (spawn(command, streams).unwrap(), read)
 }
 
@@ -53,7 +52,7 @@ fn ended(spawned: &Spawned) -> Ended {
     pidfd::wait(spawned.pidfd.as_fd(), false).unwrap().expect("the process ends in time")
 }
 
-fn run_with(command: &Command, extra: Option<&OwnedFd>) -> Done {
+fn run_with(command: &Command, extra: &[BorrowedFd<'_>]) -> Done {
     let (spawned, output) = start(command, extra);
     assert_eq!(settled(&spawned), Progress::Running);
     let mut text = String::new();
@@ -62,11 +61,11 @@ fn run_with(command: &Command, extra: Option<&OwnedFd>) -> Done {
 }
 
 fn run(command: &Command) -> Done {
-    run_with(command, None)
+    run_with(command, &[])
 }
 
 fn failure(command: &Command) -> SpawnError {
-    let (spawned, _output) = start(command, None);
+    let (spawned, _output) = start(command, &[]);
     let Progress::Failed(error) = settled(&spawned) else { panic!("it ran") };
     assert_eq!(ended(&spawned), Ended::Code(127));
     error
@@ -135,11 +134,39 @@ fn only_the_planned_descriptors_are_open() {
     clear_cloexec(&leaked);
     let (ours, theirs) = rewake_unix::fdpass::stream_pair().unwrap();
     let without = run(&shell("exec ls /proc/self/fd"));
-    let with = run_with(&shell("exec ls /proc/self/fd"), Some(&theirs));
+    let with = run_with(&shell("exec ls /proc/self/fd"), &[theirs.as_fd(), ours.as_fd(), theirs.as_fd()]);
     // `ls` has the folder itself open under the next number.
     assert_eq!(without.output.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3"]);
-    assert_eq!(with.output.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3", "4"]);
-    drop(ours);
+    assert_eq!(with.output.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2", "3", "4", "5", "6"]);
+}
+
+#[test]
+fn more_descriptors_keep_their_order_wherever_they_were() {
+    let files: Vec<File> = (0..12).map(|_| File::open("/dev/null").unwrap()).collect();
+    let (read, write) = pipe::new().unwrap();
+    // Backwards, so that most are where another one has to go; the pipe is in the middle, twice.
+    let mut extra: Vec<BorrowedFd<'_>> = files.iter().rev().map(AsFd::as_fd).collect();
+    extra.insert(6, write.as_fd());
+    extra.push(write.as_fd());
+    let lowest = extra.iter().map(AsRawFd::as_raw_fd).min().unwrap();
+    assert!(lowest < 3 + 14, "they are in the way of each other: {lowest}");
+    run_with(&shell("echo nine >&9; echo sixteen >/proc/self/fd/16; test -c /proc/self/fd/3"), &extra);
+    drop(extra);
+    drop(write);
+    let mut text = String::new();
+    File::from(read).read_to_string(&mut text).unwrap();
+    assert_eq!(text, "nine\nsixteen\n");
+}
+
+#[test]
+fn a_process_can_be_told_its_own_pid() {
+    let mut command = shell("echo $LISTEN_PID $$ $A");
+    command.pid_variable = Some(c"LISTEN_PID=");
+    let (spawned, output) = start(&command, &[]);
+    let mut text = String::new();
+    File::from(output).read_to_string(&mut text).unwrap();
+    assert_eq!(text, format!("{0} {0} b c\n", spawned.pid));
+    ended(&spawned);
 }
 
 fn clear_cloexec(fd: &OwnedFd) {
@@ -213,7 +240,7 @@ fn a_group_is_signalled_through_its_leader_also_when_that_was_reaped() {
         return;
     }
     // The leader starts a child in its group, says so, and ends.
-    let (spawned, output) = start(&shell("sleep 60 & echo started"), None);
+    let (spawned, output) = start(&shell("sleep 60 & echo started"), &[]);
     let mut output = File::from(output);
     let mut line = [0; 8];
     output.read_exact(&mut line).unwrap();

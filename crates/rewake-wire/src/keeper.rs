@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol.
-pub const KEEPER_PROTOCOL: u32 = 1;
+pub const KEEPER_PROTOCOL: u32 = 2;
 
 /// Largest packet, bytes. Far below the smallest socket buffer that Linux gives (`wmem_default` 212,992).
 pub const MAX_PACKET_BYTES: usize = 16 << 10;
@@ -130,13 +130,17 @@ pub struct Plan {
     pub program: String,
     /// The whole `argv`, with argv[0].
     pub argv: Vec<String>,
-    /// `KEY=value`, the whole environment. `NODE_CHANNEL_*` and `NODE_UNIQUE_ID` are ours alone to add: the keeper drops
-    /// any here and adds `NODE_CHANNEL_FD` when `ipc` is asked for.
+    /// `KEY=value`, the whole environment. `NODE_CHANNEL_*`, `NODE_UNIQUE_ID` and the variables of socket activation are ours
+    /// alone to add: the keeper drops any here, and adds `NODE_CHANNEL_FD` when `ipc` is asked for and `LISTEN_*` when there are
+    /// `sockets`.
     pub env: Vec<String>,
     pub cwd: String,
     pub stdin: Stdio,
     pub stdout: Stdio,
     pub stderr: Stdio,
+    /// What the process finds from number 3 on; the channel comes behind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sockets: Vec<Passed>,
     pub ipc: Option<IpcMode>,
     /// Makes it a worker of Node's `cluster`: its `NODE_UNIQUE_ID`, above 0 and never given twice. Needs `ipc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,6 +152,15 @@ pub struct Plan {
     pub orphan_timeout_ms: u64,
     /// Whether stopping reaches the whole process group, also for `tree_gone`.
     pub treekill: bool,
+}
+
+/// A kept descriptor that a process is given, by systemd's protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passed {
+    /// The name under which it is kept.
+    pub kept: String,
+    /// Its name in `LISTEN_FDNAMES`: printable ASCII without a colon.
+    pub name: String,
 }
 
 /// What a standard stream of a process is.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rewake_keeper::{Link, launch, launch_embedded};
 use rewake_unix::poll::{self, Interest};
 use rewake_unix::{fd, fdpass, home, pidfd, proc, socket};
-use rewake_wire::keeper::{FdKind, Order, Plan, Report, Startup, Stdio};
+use rewake_wire::keeper::{FdKind, KEEPER_PROTOCOL, Order, Plan, Report, Startup, Stdio};
 
 use crate::roles::OLD_KERNEL;
 
@@ -185,7 +185,7 @@ impl Home {
     pub(crate) fn first_daemon(&self) -> FakeDaemon {
         let daemon = self.daemon();
         let (ready, fds) = daemon.keeping.next();
-        assert_eq!(ready, Report::Ready { protocol: 1, keeper_pid: self.keeper_pid, embedded: false });
+        assert_eq!(ready, Report::Ready { protocol: KEEPER_PROTOCOL, keeper_pid: self.keeper_pid, embedded: false });
         assert_eq!(fds.len(), 1);
         assert_eq!(daemon.keeping.report(), Report::HeldAll { next_run: 0 });
         daemon
@@ -220,6 +220,7 @@ pub(crate) fn plan(argv: &[&str]) -> Plan {
         stdin: Stdio::Null,
         stdout: Stdio::Null,
         stderr: Stdio::Null,
+        sockets: Vec::new(),
         ipc: None,
         unique_id: None,
         uid: None,

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 
-use rewake_unix::{fd, pidfd, proc};
-use rewake_wire::keeper::{Exit, FdKind, IpcMode, Order, Plan, Report, SpawnStep, Stdio};
+use rewake_unix::{fd, fdpass, pidfd, proc};
+use rewake_wire::keeper::{Exit, FdKind, IpcMode, Order, Passed, Plan, Report, SpawnStep, Stdio};
 
 use crate::harness::Test;
 use crate::setup::{
@@ -16,6 +16,7 @@ use crate::setup::{
 pub(crate) const TESTS: &[Test] = &[
     ("a_run_gets_its_streams_and_its_exit_is_told", a_run_gets_its_streams),
     ("the_channel_is_at_3_and_only_our_channel_variables_are_there", the_channel_is_at_3),
+    ("kept_sockets_come_first_and_are_announced_as_systemd_does", kept_sockets_come_first),
     ("a_failing_step_is_told_and_nothing_is_left", a_failing_step_is_told),
     ("a_wrong_plan_is_refused", a_wrong_plan_is_refused),
     ("exit_codes_and_signals_are_told", exit_codes_and_signals_are_told),
@@ -70,6 +71,48 @@ fn the_channel_is_at_3() {
     let spawned = keeping.spawn(4, &plan);
     fd::write(spawned.ipc.as_ref().unwrap().as_fd(), b"there and\n").unwrap();
     assert_eq!(read_line(&spawned.ipc), "there and back");
+    keeping.end();
+}
+
+fn kept_sockets_come_first() {
+    let keeping = Keeping::embedded(&exe());
+    let pairs = [("\0one", fdpass::stream_pair().unwrap()), ("two", fdpass::stream_pair().unwrap())];
+    for (name, (_, theirs)) in &pairs {
+        keeping.link.keep(name, theirs.as_fd()).unwrap();
+    }
+    let passed = |kept: &str, name: &str| Passed { kept: kept.to_owned(), name: name.to_owned() };
+    let script = "echo $$ $LISTEN_PID $LISTEN_FDS $LISTEN_FDNAMES $LISTEN_PIDFDID $LISTEN_ADDR $NODE_CHANNEL_FD;
+        echo first >&3; echo second >&4; echo first again >&5; test -e /proc/$$/fd/6 && echo channel >&6";
+    let mut plan = talking(script);
+    let foreign = ["LISTEN_PID=1", "LISTEN_FDS=9", "LISTEN_FDNAMES=x", "LISTEN_PIDFDID=7", "LISTEN_ADDR=own"];
+    plan.env.extend(foreign.map(str::to_owned));
+    plan.sockets = vec![passed("two", "http"), passed("\0one", "b"), passed("two", "http")];
+    for (run, ipc, number) in [(1, None, ""), (2, Some(IpcMode::Json), " 6")] {
+        plan.ipc = ipc;
+        let spawned = keeping.spawn(run, &plan);
+        assert_eq!(read_line(&spawned.stdout), format!("{0} {0} 3 http:b:http own{number}", spawned.pid));
+        if ipc.is_some() {
+            assert_eq!(read_line(&spawned.ipc), "channel");
+        }
+        assert!(matches!(keeping.report(), Report::Exited { .. }));
+    }
+    let [(_, (one, _)), (_, (two, _))] = pairs;
+    let (one, two) = (Some(one), Some(two));
+    assert_eq!(read_line(&one), "second");
+    assert_eq!([read_line(&two), read_line(&two)], ["first", "first again"]);
+    // What is not kept is refused.
+    plan.sockets.push(passed("three", "x"));
+    keeping.link.spawn(3, "", &plan).unwrap();
+    let report = keeping.report();
+    let Report::SpawnFailed { run: 3, error } = &report else { panic!("{report:?}") };
+    assert_eq!(error.step, SpawnStep::Plan);
+    // Without sockets there are no such variables, whoever else had some.
+    plan.sockets.clear();
+    plan.ipc = None;
+    plan.argv = vec!["env".into()];
+    plan.program = "env".into();
+    let spawned = keeping.spawn(4, &plan);
+    assert_eq!(read_all(&spawned.stdout), "PATH=/usr/bin:/bin\nLISTEN_ADDR=own\n");
     keeping.end();
 }
 
@@ -244,7 +287,7 @@ fn without_descriptors() {
 fn garbage_is_ignored() {
     let keeping = Keeping::embedded(&exe());
     for packet in [&b"not json"[..], b"{\"do\":\"dance\"}", b"\xff\xfe", &[b' '; 20_000]] {
-        rewake_unix::fdpass::send(keeping.link.as_fd(), packet, &[]).unwrap();
+        fdpass::send(keeping.link.as_fd(), packet, &[]).unwrap();
     }
     let spawned = keeping.spawn(1, &talking("echo fine"));
     assert_eq!(read_all(&spawned.stdout), "fine\n");

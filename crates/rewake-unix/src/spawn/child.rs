@@ -1,6 +1,7 @@
 //! The child's side between fork and exec. Every call here is async-signal-safe; nothing allocates, panics or returns.
 
-use std::ffi::c_int;
+use std::cell::Cell;
+use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
@@ -14,20 +15,22 @@ use crate::spawn::command::pointers;
 /// Linux has 64 signals on every machine that we build for (x86-64, arm64).
 const SIGNALS: c_int = 64;
 
-/// First number that the program must not find open.
-const FIRST_CLOSED: RawFd = 4;
+/// Room for any pid and the NUL behind it.
+const PID_BYTES: usize = 11;
 
 /// Everything the child needs, as plain numbers and pointers into the parent's memory, of which the child has a copy.
 pub(super) struct Plan<'a> {
     candidates: Vec<*const c_char>,
     argv: Vec<*const c_char>,
     env: Vec<*const c_char>,
+    /// The variable that tells the process its own pid, which only the child knows: it writes it here. Part of `env`.
+    pid_entry: Vec<Cell<u8>>,
     cwd: *const c_char,
     uid: Option<u32>,
     gid: Option<u32>,
     open_files: Option<libc::rlimit>,
-    /// For 0, 1, 2 and 3; -1: nothing.
-    streams: [RawFd; 4],
+    /// For 0, 1, 2 and so on. The child moves them out of each other's way, in place.
+    streams: Vec<Cell<RawFd>>,
     report: RawFd,
     /// Highest number that may be open, for kernels without `close_range`.
     highest: RawFd,
@@ -36,25 +39,42 @@ pub(super) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     pub(super) fn new(command: &'a Command, streams: Streams<'a>, report: BorrowedFd<'a>) -> Self {
+        let pid_entry = command.pid_variable.map(pid_entry).unwrap_or_default();
+        let standard = [streams.stdin, streams.stdout, streams.stderr];
+        let numbers = standard.iter().chain(streams.extra).map(|fd| Cell::new(fd.as_raw_fd()));
         Self {
             candidates: pointers(&command.candidates),
             argv: pointers(&command.argv),
-            env: pointers(&command.env),
+            env: with_pid_entry(pointers(&command.env), &pid_entry),
+            pid_entry,
             cwd: command.cwd.as_ptr(),
             uid: command.uid,
             gid: command.gid,
             open_files: command.open_files.map(|limit| libc::rlimit { rlim_cur: limit.soft, rlim_max: limit.hard }),
-            streams: [
-                streams.stdin.as_raw_fd(),
-                streams.stdout.as_raw_fd(),
-                streams.stderr.as_raw_fd(),
-                streams.extra.map_or(-1, |fd| fd.as_raw_fd()),
-            ],
+            streams: numbers.collect(),
             report: report.as_raw_fd(),
             highest: if has_close_range() { -1 } else { highest_open() },
             _alive: PhantomData,
         }
     }
+
+    /// First number that the program must not find open.
+    fn first_closed(&self) -> RawFd {
+        self.streams.len() as RawFd
+    }
+}
+
+/// `NAME=` with room for the pid.
+fn pid_entry(name: &CStr) -> Vec<Cell<u8>> {
+    name.to_bytes().iter().copied().chain([0; PID_BYTES]).map(Cell::new).collect()
+}
+
+/// The environment's pointers, with one more before the null if there is such an entry. Valid as long as the entry is.
+fn with_pid_entry(mut env: Vec<*const c_char>, entry: &[Cell<u8>]) -> Vec<*const c_char> {
+    if !entry.is_empty() {
+        env.insert(env.len() - 1, entry.as_ptr().cast());
+    }
+    env
 }
 
 /// Becomes the program, or reports the failing step and ends with 127.
@@ -84,6 +104,7 @@ unsafe fn set_up(plan: &Plan<'_>, report: &mut RawFd) -> Step {
             return Step::Setsid;
         }
         default_signals();
+        write_pid(&plan.pid_entry, libc::getpid().unsigned_abs());
         if place_streams(plan, report).is_none() {
             return Step::Stdio;
         }
@@ -118,31 +139,34 @@ unsafe fn default_signals() {
     }
 }
 
-/// Puts the streams at 0 to 3 and marks all above to be closed by exec.
+/// Writes the digits into the room at the entry's end, if there is an entry.
+fn write_pid(entry: &[Cell<u8>], pid: u32) {
+    let digits = pid.checked_ilog10().unwrap_or(0) + 1;
+    let room = entry.iter().rev().take(PID_BYTES).rev();
+    for (byte, place) in room.zip((0..digits).rev()) {
+        byte.set(b'0' + (pid / 10u32.pow(place) % 10) as u8);
+    }
+}
+
+/// Puts the streams at 0, 1, 2 and so on, and marks all above to be closed by exec.
 unsafe fn place_streams(plan: &Plan<'_>, report: &mut RawFd) -> Option<()> {
+    let first_closed = plan.first_closed();
     // First out of the way: a source may have the number where another has to go.
-    // SAFETY: fcntl, dup2, close and close_range take integers.
+    // SAFETY: fcntl, dup2 and close_range take integers.
     unsafe {
-        *report = lift(*report)?;
-        let mut sources = plan.streams;
-        for source in &mut sources {
-            if *source >= 0 {
-                *source = lift(*source)?;
-            }
+        *report = lift(*report, first_closed)?;
+        for source in &plan.streams {
+            source.set(lift(source.get(), first_closed)?);
         }
-        for (number, &source) in (0..).zip(&sources) {
-            if source >= 0 {
-                if libc::dup2(source, number) == -1 {
-                    return None;
-                }
-            } else {
-                libc::close(number);
+        for (number, source) in (0..).zip(&plan.streams) {
+            if libc::dup2(source.get(), number) == -1 {
+                return None;
             }
         }
         if plan.highest < 0 {
-            libc::syscall(libc::SYS_close_range, FIRST_CLOSED, c_int::MAX, libc::CLOSE_RANGE_CLOEXEC);
+            libc::syscall(libc::SYS_close_range, first_closed, c_int::MAX, libc::CLOSE_RANGE_CLOEXEC);
         } else {
-            for number in FIRST_CLOSED..=plan.highest {
+            for number in first_closed..=plan.highest {
                 libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC);
             }
         }
@@ -150,12 +174,12 @@ unsafe fn place_streams(plan: &Plan<'_>, report: &mut RawFd) -> Option<()> {
     Some(())
 }
 
-unsafe fn lift(source: RawFd) -> Option<RawFd> {
-    if source >= FIRST_CLOSED {
+unsafe fn lift(source: RawFd, lowest: RawFd) -> Option<RawFd> {
+    if source >= lowest {
         return Some(source);
     }
     // SAFETY: fcntl takes integers.
-    let lifted = unsafe { libc::fcntl(source, libc::F_DUPFD_CLOEXEC, FIRST_CLOSED) };
+    let lifted = unsafe { libc::fcntl(source, libc::F_DUPFD_CLOEXEC, lowest) };
     (lifted != -1).then_some(lifted)
 }
 

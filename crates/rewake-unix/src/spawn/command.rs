@@ -1,6 +1,6 @@
 //! What a new process becomes, prepared down to the pointers before the fork. Never reads the environment of this process.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fmt;
 use std::ptr;
 
@@ -24,6 +24,8 @@ pub struct Command {
     pub gid: Option<u32>,
     /// Its limit of open descriptors; `None`: this process's.
     pub open_files: Option<OpenFiles>,
+    /// A variable, as `NAME=`, whose value is to be the new process's own pid. It must not be in the environment already.
+    pub pid_variable: Option<&'static CStr>,
 }
 
 impl Command {
@@ -43,6 +45,7 @@ impl Command {
             uid: None,
             gid: None,
             open_files: None,
+            pid_variable: None,
         })
     }
 
