@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rewake_wire::{AppSpec, ExecMode, LaunchSpec, PolicySpec, StopWith};
+use rewake_wire::{AppSpec, ExecMode, LaunchSpec, PolicySpec, SocketSpec, StopWith};
 
 use crate::draft::{Draft, Instances, Limit, Variable};
 use crate::interpreter::{self, Command};
@@ -12,7 +12,7 @@ use crate::report::{Place, Report, Wrong};
 use crate::script::{self, Around, Found};
 use crate::typescript::Versions;
 use crate::user::{self, RunAs};
-use crate::{Context, Options, environment, log_files, package_version, paths};
+use crate::{Context, Options, environment, log_files, package_version, paths, sockets};
 
 /// Names become parts of file names (`<name>-error-12.log`), which end at 255 bytes.
 const MAX_NAME_BYTES: usize = 200;
@@ -72,6 +72,7 @@ impl Builder<'_> {
         let found = self.command(cwd.as_deref(), &env, incomplete);
         let (cwd, name, namespace, (command, version_at)) = (cwd?, name?, namespace?, found?);
         let exec_mode = self.exec_mode(&command)?;
+        let sockets = self.sockets(&name, &cwd);
         if self.report.count() > before {
             return None;
         }
@@ -94,6 +95,7 @@ impl Builder<'_> {
                 ipc_advanced: draft.ipc_advanced,
                 drain: draft.drain.unwrap_or(true),
                 cluster_balance: draft.cluster_balance,
+                sockets,
                 script: command.script,
                 interpreter: command.interpreter,
                 interpreter_args: command.interpreter_args,
@@ -189,6 +191,15 @@ impl Builder<'_> {
         }
     }
 
+    fn sockets(&mut self, name: &str, cwd: &Path) -> Vec<SocketSpec> {
+        let resolved = sockets::resolve(&self.draft.sockets, name, cwd, self.context.user_home.as_deref());
+        resolved.unwrap_or_else(|Wrong { message, hint }| {
+            let message = format!("`sockets` of app `{}` {message}", self.label);
+            self.fail("sockets", Wrong { message, hint });
+            Vec::new()
+        })
+    }
+
     /// The command, and the folder from which its package is looked for.
     fn command(
         &mut self,
@@ -243,6 +254,11 @@ impl Builder<'_> {
         }
         match draft.exec_mode {
             Some(ExecMode::Fork) => Some(ExecMode::Fork),
+            Some(ExecMode::Cluster) if !draft.sockets.is_empty() => {
+                let wrong = Wrong::new("`sockets` is for fork mode: workers in cluster mode share what they listen on");
+                self.fail("sockets", wrong.hint("leave `sockets` out, or use `exec_mode: fork`"));
+                None
+            }
             Some(ExecMode::Cluster) if command.clusters() => Some(ExecMode::Cluster),
             Some(ExecMode::Cluster) => {
                 let runtime = command.runtime.as_deref().unwrap_or("the program itself");
@@ -250,7 +266,9 @@ impl Builder<'_> {
                 self.fail("exec_mode", wrong.hint("use `exec_mode: fork`"));
                 None
             }
-            None if draft.instances.is_some() && command.clusters() => Some(ExecMode::Cluster),
+            None if draft.instances.is_some() && draft.sockets.is_empty() && command.clusters() => {
+                Some(ExecMode::Cluster)
+            }
             None => Some(ExecMode::Fork),
         }
     }

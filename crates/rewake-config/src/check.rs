@@ -8,6 +8,7 @@ use crate::keys::{self, KEYS, Key, Kind};
 use crate::node::{Entry, Node, Value};
 use crate::read;
 use crate::report::{Place, Report, Wrong};
+use crate::sockets;
 use crate::suggest::nearest;
 
 /// Whose keys are checked: for messages.
@@ -76,6 +77,7 @@ fn set(draft: &mut Draft, key: &Key, node: &Node) -> Result<(), Wrong> {
         Kind::Serialization(to) => to(draft, read::serialization(node)?),
         Kind::ListenTimeoutAction(to) => to(draft, read::listen_timeout_action(node)?),
         Kind::Balance(to) => to(draft, read::balance(node)?),
+        Kind::Sockets(to) => to(draft, sockets::read(node)?),
         Kind::Unavailable(shapes) | Kind::Detail(shapes) => read::shape(node, shapes)?,
         Kind::Ignored => {}
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rewake_wire::{ClusterBalance, ExecMode};
 
 use crate::report::Place;
+use crate::sockets::Socket;
 
 /// What the keys of one app said; `None` where nothing was said.
 #[derive(Debug, Default)]
@@ -30,6 +31,7 @@ pub(crate) struct Draft {
     pub(crate) filter_env: Filter,
     pub(crate) append_env_to_name: bool,
     pub(crate) port: Option<u16>,
+    pub(crate) sockets: Vec<Socket>,
     pub(crate) out_file: Option<String>,
     pub(crate) error_file: Option<String>,
     pub(crate) merge_logs: Option<bool>,

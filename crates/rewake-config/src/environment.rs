@@ -4,8 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::draft::{Draft, Filter, Variable};
 
-/// Variables of Node's own channel: they describe descriptors of the caller, which the app does not have.
-const CHANNEL: [&str; 3] = ["NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID"];
+/// Variables of Node's own channel and of socket activation: they describe descriptors of the caller, which the app does not have.
+const OF_DESCRIPTORS: [&str; 7] = [
+    "NODE_CHANNEL_FD",
+    "NODE_CHANNEL_SERIALIZATION_MODE",
+    "NODE_UNIQUE_ID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+    "LISTEN_FDNAMES",
+];
 
 /// What a supervisor adds to an app's environment. When the caller is such an app (it has `pm_id`), these are about the
 /// caller, and an app started from it must not take them for its own.
@@ -51,8 +59,8 @@ const SUPERVISORS: [&str; 39] = [
     "REWAKE_HOME",
 ];
 
-pub(crate) fn is_channel_variable(name: &str) -> bool {
-    CHANNEL.contains(&name)
+pub(crate) fn is_of_descriptors(name: &str) -> bool {
+    OF_DESCRIPTORS.contains(&name)
 }
 
 /// The whole environment: caller < `port` < `env` < `env_<name>` < the options' `env`.
@@ -89,7 +97,7 @@ fn inherited(caller: &BTreeMap<String, String>, filter: &Filter) -> BTreeMap<Str
             };
             // A caller that is JavaScript can hand over what no environment can hold.
             let impossible = name.is_empty() || name.contains(['=', '\0']) || value.contains('\0');
-            !(ours || dropped || impossible || is_channel_variable(name))
+            !(ours || dropped || impossible || is_of_descriptors(name))
         })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()

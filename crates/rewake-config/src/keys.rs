@@ -1,6 +1,7 @@
 //! THE table of an app's keys: names, aliases, types, and what each becomes. A key that is not here is an error.
 
 use crate::draft::{Draft, Filter, Id, Instances, Limit, Variable};
+use crate::sockets::Socket;
 use rewake_wire::{ClusterBalance, ExecMode};
 
 /// One row.
@@ -36,6 +37,8 @@ pub(crate) enum Kind {
     /// True: `accept`.
     ListenTimeoutAction(fn(&mut Draft, bool)),
     Balance(fn(&mut Draft, ClusterBalance)),
+    /// Addresses to listen on.
+    Sockets(fn(&mut Draft, Vec<Socket>)),
     /// A feature that this version has not: type-checked, and one warning if the value asks for it.
     Unavailable(&'static [Shape]),
     /// Says more about a feature that this version has not: type-checked, and silent, as the feature's own key warns.
@@ -88,6 +91,8 @@ pub(crate) static KEYS: &[Key] = &[
     key("filter_env", &[], Kind::Filter(|d, v| d.filter_env = v)),
     key("append_env_to_name", &[], Flag(|d, v| d.append_env_to_name = v)),
     key("port", &[], Port(|d, v| d.port = Some(v))),
+    // What its processes find open.
+    key("sockets", &[], Kind::Sockets(|d, v| d.sockets = v)),
     // Its channel.
     key("ipc", &[], Flag(|d, v| d.ipc = Some(v))),
     key("serialization", &[], Serialization(|d, v| d.ipc_advanced = v)),

@@ -25,6 +25,7 @@ mod package_version;
 mod paths;
 mod program;
 mod script;
+mod sockets;
 mod typescript;
 mod user;
 

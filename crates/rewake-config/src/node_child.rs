@@ -14,7 +14,7 @@ use rewake_unix::pidfd;
 use rewake_unix::poll::{self, Interest};
 
 use crate::Context;
-use crate::environment::is_channel_variable;
+use crate::environment::is_of_descriptors;
 
 const SIGKILL: i32 = 9;
 
@@ -41,7 +41,7 @@ pub(crate) fn ask(
     let deadline = Instant::now() + limit;
     let (mut ours, theirs) = UnixStream::pair()?;
     ours.shutdown(Shutdown::Write)?;
-    let env = context.env.iter().filter(|(key, _)| !is_channel_variable(key));
+    let env = context.env.iter().filter(|(key, _)| !is_of_descriptors(key));
     let mut child = Command::new(node)
         .args(args)
         .current_dir(&context.cwd)

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use rewake_core::{Change, Effect, Fact, RunId, SlotId};
 use rewake_unix::fd;
-use rewake_wire::keeper::{Order, Plan};
+use rewake_wire::keeper::{Order, Passed, Plan};
 use rewake_wire::{Event, ProcessEvent, ProcessEventKind};
 
 use crate::clock::epoch_ms;
@@ -32,7 +32,11 @@ pub(crate) enum Outgoing {
 impl Engine {
     pub(crate) fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Spawn { slot, run } => self.spawn(slot, run),
+            Effect::Spawn { slot, run } => {
+                if let Some(sockets) = self.sockets_for(slot, run) {
+                    self.spawn(slot, run, sockets);
+                }
+            }
             Effect::Signal { run, signal, tree } => self.order(Order::Signal { run: run.0, signal, tree }),
             // New connections have been steered before.
             Effect::Serve { .. } => {}
@@ -40,11 +44,15 @@ impl Engine {
             Effect::SendShutdown { run } => self.send_shutdown(run),
             Effect::Release { run } => {
                 self.worker_gone(run);
-                self.runs.remove(&run);
+                let slot = self.runs.remove(&run).map(|run| run.slot);
+                self.sockets_released(slot, run);
                 self.order(Order::Release { run: run.0 });
             }
             Effect::Reply { call, slots } => self.reply(call, slots),
-            Effect::Changed { slot, run, change, manually } => self.changed(slot, run, change, manually),
+            Effect::Changed { slot, run, change, manually } => {
+                self.changed(slot, run, change, manually);
+                self.sockets_after(slot, change);
+            }
             Effect::Save => self.save(),
             Effect::Removed { slot } => {
                 self.sheets.remove(&slot);
@@ -84,7 +92,7 @@ impl Engine {
         self.outgoing.push_back(Outgoing::Order(order));
     }
 
-    fn spawn(&mut self, slot: SlotId, run: RunId) {
+    fn spawn(&mut self, slot: SlotId, run: RunId, sockets: Vec<Passed>) {
         let taken = self.inspect_ports_of(slot);
         let (Some(state), Some(sheet)) = (self.core.slot(slot), self.sheets.get_mut(&slot)) else {
             tracing::error!("bug: a slot without a sheet was to be started");
@@ -103,7 +111,8 @@ impl Engine {
         }
         let inspect_port = plan::debugger(slot, &sheet.spec.launch, &taken);
         let beside = Beside { drain: self.drain_helper.as_deref(), inspect_port: inspect_port.as_deref() };
-        let plan = Box::new(plan::plan(state, run, sheet, self.home.as_deref(), beside));
+        let plan = plan::plan(state, run, sheet, self.home.as_deref(), beside);
+        let plan = Box::new(Plan { sockets, ..plan });
         self.runs.insert(run, Run { inspect_port, ..Run::ordered(slot, now) });
         self.outgoing.push_back(Outgoing::Spawn { run, tag: slot.to_string(), plan });
     }

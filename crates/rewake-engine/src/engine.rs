@@ -25,6 +25,7 @@ use crate::handle::{Ask, Handle};
 use crate::pending::{Answer, Held, Requests};
 use crate::run::Run;
 use crate::sheet::Sheet;
+use crate::sockets::AppSockets;
 use crate::store::Store;
 use crate::subscribers::Subscribers;
 use crate::watched::watched;
@@ -95,6 +96,8 @@ pub struct Engine {
     pub(crate) clusters: Clusters,
     /// For the next daemon.
     pub(crate) record: Option<Double>,
+    /// What apps in fork mode listen on.
+    pub(crate) sockets: AppSockets,
     pub(crate) link: AsyncFd<Link>,
     pub(crate) outgoing: VecDeque<Outgoing>,
     pub(crate) home: Option<PathBuf>,
@@ -176,6 +179,7 @@ impl Engine {
             facts: VecDeque::new(),
             clusters: Clusters::new().map_err(EngineError::Arrivals)?,
             record: None,
+            sockets: AppSockets::default(),
             link,
             outgoing: VecDeque::new(),
             drain_helper: options.home.as_deref().and_then(drain::write_helper),
@@ -206,10 +210,12 @@ impl Engine {
         self.core.use_runs_from(hello.next_run);
         let mut kept = hello.kept;
         let record = self.take_record(&mut kept);
-        self.clusters.inherit(kept);
+        let others = self.sockets.inherit(kept);
+        self.clusters.inherit(others);
         self.clusters.restore(record.map(|record| record.clusters).unwrap_or_default());
         self.take_back(hello.held);
         self.settle_clusters();
+        self.close_all_unneeded();
         Ok(Greeting { keeper_pid: self.keeper_pid, listener })
     }
 

@@ -20,6 +20,7 @@ impl Engine {
             .filter(|_| usage)
             .and_then(|state| sample::look(state.pid?, state.started_at_ms, &mut state.last_look));
         let spec = sheet.spec.clone_without_env();
+        let sockets = self.shown_sockets(sheet);
         let text = |path: &std::path::PathBuf| path.display().to_string();
         Some(SlotInfo {
             id: id.0,
@@ -39,6 +40,7 @@ impl Engine {
             cpu_percent: used.map(|used| used.cpu_percent),
             out_log: sheet.out_log.as_ref().map(text),
             error_log: sheet.error_log.as_ref().map(text),
+            sockets,
             user: sheet.spec.launch.uid.map_or_else(|| self.user.clone(), user_name),
             cluster: None,
             spec,

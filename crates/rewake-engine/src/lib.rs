@@ -21,6 +21,7 @@ mod reports;
 mod run;
 mod sample;
 mod sheet;
+mod sockets;
 mod store;
 mod subscribers;
 mod verbs;

@@ -27,6 +27,7 @@ impl Engine {
             // It cannot panic; were it aborted, the process would be as before.
             let _ = end.await;
         }
+        self.sockets.close_all();
     }
 
     fn ending_of(&self, run: Run) -> Option<impl Future<Output = ()> + use<>> {

@@ -55,9 +55,13 @@ const SIGINT: i32 = 2;
 ///
 /// Only Node's own: Bun's HTTP servers bind by themselves, and its internal messages look otherwise.
 pub(crate) fn is_worker(launch: &LaunchSpec) -> bool {
+    launch.ipc && launch.exec_mode == ExecMode::Cluster && runs_node(launch)
+}
+
+/// Whether its processes are Node itself.
+pub(crate) fn runs_node(launch: &LaunchSpec) -> bool {
     let program = launch.interpreter.as_deref().and_then(|program| Path::new(program).file_name());
-    let is_node = program.is_some_and(|name| name == "node" || name == "nodejs");
-    launch.ipc && launch.exec_mode == ExecMode::Cluster && is_node
+    program.is_some_and(|name| name == "node" || name == "nodejs")
 }
 
 /// The debugger's port of a slot's next process, if it is a worker that is debugged; `taken` by those of its runs that are there.

@@ -36,7 +36,8 @@ pub(crate) fn policy(app: &AppSpec) -> Policy {
     let worker = is_worker(&app.launch);
     Policy {
         listens: worker,
-        rolling: worker,
+        // Old and new can serve side by side only on sockets that are neither's own.
+        rolling: worker || !app.launch.sockets.is_empty(),
         accept_unready: spec.accept_unready,
         reload_soak: spec.reload_soak_ms,
         drain_timeout: spec.drain_timeout_ms,

@@ -1,3 +1,6 @@
 //! Error numbers that callers tell apart and `std` has no kind for. Numbers only.
 
-pub use nix::libc::{EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM, ETXTBSY};
+pub use nix::libc::{
+    EACCES, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN, EINVAL, EMFILE, ENAMETOOLONG, ENFILE, ENOBUFS, ENOENT,
+    ENOMEM, ENOTDIR, ETXTBSY,
+};

@@ -90,6 +90,16 @@ pub fn set_nonblocking(fd: impl AsFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes reads and writes wait, as those of a new descriptor do. The flag is shared by all copies of the descriptor.
+///
+/// # Errors
+/// When the descriptor has no such flag.
+pub fn set_blocking(fd: impl AsFd) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(fd.as_fd(), FcntlArg::F_GETFL)?);
+    fcntl(fd.as_fd(), FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    Ok(())
+}
+
 /// Keeps the descriptor out of programs that are started later.
 ///
 /// # Errors

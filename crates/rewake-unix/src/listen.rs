@@ -13,11 +13,11 @@ mod tcp;
 mod udp;
 mod unix;
 
-pub use address::{is_listening, local_address, local_port};
+pub use address::{is_listening, local_address, local_port, stop_listening};
 pub use arrivals::Arrivals;
-pub use owner::owner_of_port;
+pub use owner::{Transport, owner_of_path, owner_of_port, owners_of_port};
 pub use queue::{Queue, accept_nonblocking, queue};
 pub use served::open_connections;
 pub use tcp::tcp;
 pub use udp::udp;
-pub use unix::{FileId, Unix, file_id, remove, unix};
+pub use unix::{FileId, Unix, file_id, remove, set_mode, unix, unix_with_mode};

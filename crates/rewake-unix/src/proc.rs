@@ -56,6 +56,15 @@ pub fn stat(pid: u32) -> io::Result<Stat> {
     parse(pid, buffer.get(..length).unwrap_or_default()).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
+/// What the kernel calls a process: the first bytes of its program's name, or what it chose itself.
+///
+/// # Errors
+/// `NotFound` (or `ESRCH`) when there is no such process.
+pub fn name(pid: u32) -> io::Result<String> {
+    let bytes = fs::read(format!("/proc/{pid}/comm"))?;
+    Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
+}
+
 /// CPU time of all threads of a process, user and system. Exact, and far cheaper than [`stat`]: it asks the process's own clock.
 ///
 /// # Errors
@@ -260,6 +269,7 @@ mod tests {
     #[test]
     fn this_process_is_seen_with_its_memory_and_start() {
         let me = stat(std::process::id()).unwrap();
+        assert!(name(me.pid).unwrap().starts_with("rewake_unix"));
         assert!(me.rss_bytes() > 100_000 && me.threads >= 1 && !me.is_zombie());
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64;
         let started = me.started_at_ms(boot_time_ms().unwrap());

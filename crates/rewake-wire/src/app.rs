@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::SocketSpec;
+
 /// One app: what the user named. It becomes `instances` slots.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AppSpec {
@@ -46,6 +48,9 @@ pub struct LaunchSpec {
     /// In cluster mode: who gets a new connection.
     #[serde(default)]
     pub cluster_balance: ClusterBalance,
+    /// In fork mode: listening sockets that are made for the app, and that each of its processes finds from descriptor 3 on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sockets: Vec<SocketSpec>,
     /// `serialization: 'advanced'` of Node's IPC; otherwise JSON.
     #[serde(default)]
     pub ipc_advanced: bool,
@@ -181,6 +186,7 @@ impl AppSpec {
                 ipc: launch.ipc,
                 drain: launch.drain,
                 cluster_balance: launch.cluster_balance,
+                sockets: launch.sockets.clone(),
                 ipc_advanced: launch.ipc_advanced,
                 instance_var: launch.instance_var.clone(),
                 increment_var: launch.increment_var.clone(),

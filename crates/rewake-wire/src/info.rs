@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppSpec, ClusterBalance, ExitInfo};
+use crate::{AppSpec, ClusterBalance, ExitInfo, SocketInfo};
 
 /// PM2's status words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -83,6 +83,9 @@ pub struct SlotInfo {
     pub cpu_percent: Option<f32>,
     pub out_log: Option<String>,
     pub error_log: Option<String>,
+    /// The app's sockets, as far as they are open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sockets: Vec<SocketInfo>,
     /// User the process runs as.
     pub user: String,
     /// Where a cluster worker listens; only where a target was asked for.

@@ -10,6 +10,7 @@ pub mod info;
 pub mod keeper;
 pub mod request;
 pub mod snapshot;
+pub mod socket;
 pub mod store;
 
 pub use app::{AppSpec, ClusterBalance, ExecMode, LaunchSpec, LogSpec, LogTarget, PolicySpec, StopWith};
@@ -22,3 +23,4 @@ pub use request::{
     Call, ClientFrame, Done, EnvChange, LogFilter, Reply, Request, ScaleTo, ServerFrame, SlotResult, Subscribe,
     WhenKnown,
 };
+pub use socket::{SocketAddress, SocketInfo, SocketSpec};

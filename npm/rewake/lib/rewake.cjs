@@ -195,7 +195,16 @@ function some(which) {
 }
 
 // What describes this process alone.
-const OWN_VARIABLES = new Set(['NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', 'NODE_UNIQUE_ID', 'REWAKE_HOME'])
+const OWN_VARIABLES = new Set([
+  'NODE_CHANNEL_FD',
+  'NODE_CHANNEL_SERIALIZATION_MODE',
+  'NODE_UNIQUE_ID',
+  'REWAKE_HOME',
+  'LISTEN_FDS',
+  'LISTEN_PID',
+  'LISTEN_PIDFDID',
+  'LISTEN_FDNAMES'
+])
 
 /** `4`, or `'+2'` and `'-1'` for more and fewer. */
 function scaleTo(instances) {

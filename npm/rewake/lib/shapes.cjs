@@ -33,6 +33,7 @@ function slot(wire) {
     errorLog: some(wire.error_log),
     user: wire.user,
     cluster: cluster(wire.cluster),
+    sockets: wire.sockets ?? [],
     version: some(wire.spec.version),
     app: app(wire.spec)
   }

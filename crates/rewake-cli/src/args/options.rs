@@ -39,6 +39,9 @@ pub(crate) struct Options {
     /// Only these apps of the process file
     #[arg(long, value_name = "NAMES", allow_hyphen_values = true, help_heading = APP)]
     pub(crate) only: Option<String>,
+    /// Listen for the app on `3000`, `127.0.0.1:3000`, `udp:53`, `unix:app.sock`; its processes find it at descriptor 3
+    #[arg(long, value_name = "ADDRESS", allow_hyphen_values = true, help_heading = APP)]
+    pub(crate) socket: Vec<String>,
     /// Run as one plain process each (fork mode)
     #[arg(short = 'x', long, help_heading = APP)]
     pub(crate) execute_command: bool,
@@ -306,6 +309,9 @@ impl Options {
         let codes: Vec<Value> = codes.filter(|code| !code.is_empty()).map(number_or_text).collect();
         if !codes.is_empty() {
             put("stop_exit_codes", Value::Array(codes));
+        }
+        if !self.socket.is_empty() {
+            put("sockets", json!(self.socket));
         }
         let variables = self.variables();
         if !variables.is_empty() {

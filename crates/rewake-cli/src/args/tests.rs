@@ -132,6 +132,13 @@ fn all_of_pm2s_options_are_accepted() {
 }
 
 #[test]
+fn each_socket_is_one_more() {
+    let (targets, options, _) = start("--socket 3000 start app.py --socket udp:53 --socket=unix:a.sock");
+    assert_eq!(targets, ["app.py"]);
+    assert_eq!(options.overrides()["sockets"], json!(["3000", "udp:53", "unix:a.sock"]));
+}
+
+#[test]
 fn watch_does_not_swallow_the_script() {
     let (targets, options, _) = start("start --watch app.js");
     assert_eq!(targets, ["app.js"]);

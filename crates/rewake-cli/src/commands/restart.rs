@@ -50,7 +50,8 @@ pub(super) fn env_change(session: &Session<'_>) -> Result<Option<EnvChange>, Fai
 /// This process's environment without what describes this process alone.
 fn callers_env() -> Result<BTreeMap<String, String>, Failure> {
     let mut env = apps::context()?.env;
-    env.retain(|name, _| !name.starts_with("NODE_CHANNEL_") && name != "NODE_UNIQUE_ID" && name != "REWAKE_HOME");
+    let own = ["NODE_UNIQUE_ID", "REWAKE_HOME", "LISTEN_FDS", "LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDNAMES"];
+    env.retain(|name, _| !name.starts_with("NODE_CHANNEL_") && !own.contains(&name.as_str()));
     Ok(env)
 }
 

@@ -38,6 +38,10 @@ fn rows(slot: &SlotInfo, now_ms: u64) -> Vec<(&'static str, Cell<'_>)> {
     if let Some(exit) = &slot.last_exit {
         rows.push(("last exit", Cell::plain(exit_text(exit))));
     }
+    if !slot.sockets.is_empty() {
+        let shown = slot.sockets.iter().map(|socket| format!("{} ({})", socket.address, socket.name));
+        rows.push(("sockets", Cell::plain(safe(&shown.collect::<Vec<_>>().join(", ")).into_owned())));
+    }
     if let Some(reason) = &slot.reason {
         rows.push(("reason", Cell::coloured(safe(reason), Colour::Red)));
     }

@@ -28,7 +28,13 @@ pub(crate) fn entry(slot: &SlotInfo, env: Option<&BTreeMap<String, String>>) -> 
             "memory": if online { slot.memory_bytes.unwrap_or(0) } else { 0 },
             "cpu": if online { cpu } else { 0.0 },
         },
-        "rewake": { "run": slot.run, "last_exit": slot.last_exit, "reason": slot.reason, "cluster": slot.cluster },
+        "rewake": {
+            "run": slot.run,
+            "last_exit": slot.last_exit,
+            "reason": slot.reason,
+            "cluster": slot.cluster,
+            "sockets": slot.sockets,
+        },
     })
 }
 

@@ -21,6 +21,7 @@ pub(in crate::ui) fn slot(id: u32, name: &str) -> SlotInfo {
         ipc_advanced: false,
         drain: true,
         cluster_balance: ClusterBalance::default(),
+        sockets: Vec::new(),
         instance_var: "NODE_APP_INSTANCE".into(),
         increment_var: None,
         uid: None,
@@ -44,6 +45,7 @@ pub(in crate::ui) fn slot(id: u32, name: &str) -> SlotInfo {
         cpu_percent: Some(0.5),
         out_log: Some("/h/logs/app-out.log".into()),
         error_log: Some("/h/logs/app-error.log".into()),
+        sockets: Vec::new(),
         user: "root".into(),
         cluster: None,
         spec: AppSpec {

@@ -76,9 +76,14 @@ fn channel_variables_of_the_caller_never_reach_an_app() {
         ("NODE_CHANNEL_FD", "3"),
         ("NODE_CHANNEL_SERIALIZATION_MODE", "json"),
         ("NODE_UNIQUE_ID", "1"),
+        ("LISTEN_FDS", "1"),
+        ("LISTEN_PID", "1"),
+        ("LISTEN_PIDFDID", "1"),
+        ("LISTEN_FDNAMES", "web"),
+        ("LISTEN_ADDRESS", "0.0.0.0"),
         ("name", "mine"),
     ]));
-    assert_eq!(env(&bench, json!({})), of(&[("name", "mine")]));
+    assert_eq!(env(&bench, json!({})), of(&[("LISTEN_ADDRESS", "0.0.0.0"), ("name", "mine")]));
 }
 
 #[test]

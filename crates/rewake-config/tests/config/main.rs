@@ -9,3 +9,4 @@ mod forms;
 mod keys;
 mod problems;
 mod programs;
+mod sockets;

@@ -165,7 +165,7 @@ impl Engine {
             let watch = self.clusters.watch(key, group);
             let bound = made.bound.clone();
             let address = Address::new(name, watch, made);
-            self.keep(&address);
+            self.keep_address(&address);
             if let Some(app) = self.clusters.apps.get_mut(key) {
                 app.addresses.insert(group, address);
             }
@@ -179,7 +179,7 @@ impl Engine {
     }
 
     /// Gives copies of an address's sockets to the keeper.
-    fn keep(&mut self, address: &Address) {
+    fn keep_address(&mut self, address: &Address) {
         for ((_, socket), name) in address.sockets().into_iter().zip(address.names()) {
             match socket.try_clone_to_owned() {
                 Ok(copy) => self.outgoing.push_back(Outgoing::Keep { name, socket: Rc::new(copy) }),

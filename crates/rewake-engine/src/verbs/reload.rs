@@ -64,6 +64,8 @@ pub(crate) fn settle(engine: &mut Engine, outcome: &SlotOutcome) {
             }
         }
     }
+    // Those that only the release that was given up, or the one that was replaced, had asked for.
+    engine.close_unneeded_of(outcome.slot);
 }
 
 /// How many slots are reloaded at a time, when so many were asked for.

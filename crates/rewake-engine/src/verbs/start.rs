@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::logs::{file, paths};
 use crate::pending::{Answer, Then, tell};
 use crate::sheet::{Sheet, new_slot, policy};
+use crate::sockets;
 
 /// More instances than any machine has cores for; a typing error, not a wish.
 pub(super) const MOST_INSTANCES: u32 = 4096;
@@ -62,6 +63,7 @@ fn check(engine: &Engine, apps: &[AppSpec], when_known: WhenKnown) -> Result<(),
             let message = format!("`{}`: {} instances; 1 to {MOST_INSTANCES} are possible", app.name, app.instances);
             return Err(ErrorReply::new(ErrorCode::BadRequest, message));
         }
+        sockets::check(app)?;
         if !seen.insert((&app.name, &app.namespace)) {
             let message = format!("two apps are named `{}` in namespace `{}`", app.name, app.namespace);
             return Err(ErrorReply::new(ErrorCode::NameTaken, message));

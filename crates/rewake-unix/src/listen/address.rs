@@ -8,7 +8,8 @@ use nix::libc;
 use nix::net::if_::if_nametoindex;
 use nix::sys::socket::sockopt::{AcceptConn, Ipv6V6Only, ReuseAddr};
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrStorage, bind, getsockname, getsockopt, setsockopt, socket,
+    AddressFamily, Shutdown, SockFlag, SockType, SockaddrStorage, bind, getsockname, getsockopt, setsockopt, shutdown,
+    socket,
 };
 
 use crate::sys::check;
@@ -40,6 +41,15 @@ pub fn local_port(fd: impl AsFd) -> io::Result<u16> {
 /// `ENOTSOCK`.
 pub fn is_listening(fd: impl AsFd) -> io::Result<bool> {
     Ok(getsockopt(&fd.as_fd(), AcceptConn)?)
+}
+
+/// Lets a socket accept no more, and refuses who waits to be accepted, whoever else has a copy of it. For good: its address is
+/// free only when all copies are closed.
+///
+/// # Errors
+/// `ENOTCONN` when it does not listen.
+pub fn stop_listening(fd: impl AsFd) -> io::Result<()> {
+    Ok(shutdown(fd.as_fd().as_raw_fd(), Shutdown::Both)?)
 }
 
 /// An IP literal, with or without a scope (`fe80::1%eth0`). A scope that names no interface counts as none, as in libuv: what

@@ -35,6 +35,19 @@ pub struct FileId {
 /// With the error number of the kernel: `EADDRINUSE` when somebody listens there or when it is no socket, `ENOENT` without the
 /// folder (where Node says `EACCES`), `EACCES`, `EINVAL` for an empty path or one with a null byte, `ENAMETOOLONG`, …
 pub fn unix(path: &Path, readable_all: bool, writable_all: bool, backlog: u32) -> io::Result<Unix> {
+    let more = if readable_all { 0o444 } else { 0 } | if writable_all { 0o222 } else { 0 };
+    listen_at(path, |mode| mode | more, backlog)
+}
+
+/// As [`unix`], with exactly this mode, whatever the umask is.
+///
+/// # Errors
+/// As for [`unix`].
+pub fn unix_with_mode(path: &Path, mode: u32, backlog: u32) -> io::Result<Unix> {
+    listen_at(path, |_| mode, backlog)
+}
+
+fn listen_at(path: &Path, mode: impl FnOnce(u32) -> u32, backlog: u32) -> io::Result<Unix> {
     let name = path.as_os_str().as_bytes();
     if name.is_empty() || name.contains(&0) {
         return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -43,9 +56,8 @@ pub fn unix(path: &Path, readable_all: bool, writable_all: bool, backlog: u32) -
     let socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
     bind_or_replace(&socket, path)?;
     let pinned = Pinned::at(path)?;
-    let more = if readable_all { 0o444 } else { 0 } | if writable_all { 0o222 } else { 0 };
     // The mode comes before `listen`, so that nobody connects by another.
-    match pinned.add_mode(more).and_then(|()| start(socket.as_fd(), backlog)) {
+    match pinned.set_mode(mode(pinned.mode)).and_then(|()| start(socket.as_fd(), backlog)) {
         Ok(()) => Ok(Unix { socket, file: pinned.id }),
         Err(error) => {
             // The error to tell is the first one.
@@ -66,6 +78,19 @@ pub fn remove(path: &Path, ours: FileId) -> io::Result<bool> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             other => other.map(|()| true),
         },
+        Ok(_) => Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives the file of a socket of ours this mode, and tells whether it did: not when it is gone or another's by now.
+///
+/// # Errors
+/// When it cannot be looked at or changed.
+pub fn set_mode(path: &Path, ours: FileId, mode: u32) -> io::Result<bool> {
+    match Pinned::at(path) {
+        Ok(pinned) if pinned.id == ours => pinned.set_mode(mode).map(|()| true),
         Ok(_) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
@@ -133,11 +158,11 @@ impl Pinned {
         Ok(Self { file, id, mode: found.mode() & 0o7777 })
     }
 
-    fn add_mode(&self, more: u32) -> io::Result<()> {
-        if self.mode & more == more {
+    fn set_mode(&self, mode: u32) -> io::Result<()> {
+        if self.mode == mode {
             return Ok(());
         }
         let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        fs::set_permissions(path, Permissions::from_mode(self.mode | more))
+        fs::set_permissions(path, Permissions::from_mode(mode))
     }
 }

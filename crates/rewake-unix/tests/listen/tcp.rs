@@ -6,7 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
-use rewake_unix::listen::{accept_nonblocking, is_listening, local_address, local_port, tcp};
+use rewake_unix::fd;
+use rewake_unix::listen::{accept_nonblocking, is_listening, local_address, local_port, stop_listening, tcp};
 
 use crate::group::stranger;
 use crate::{has_ipv6, number, wait};
@@ -48,6 +49,31 @@ fn ipv6_only_keeps_ipv4_out() {
     // The IPv4 half of the port is free for another. (The address is one that no other test uses.)
     let port = local_port(&listener).unwrap();
     served(&tcp(Some("127.77.0.1"), port, false, 8).unwrap(), "127.77.0.1").unwrap();
+}
+
+#[test]
+fn what_has_stopped_listening_refuses_whoever_has_a_copy_and_is_no_obstacle() {
+    let listener = tcp(Some("127.77.0.2"), 0, false, 8).unwrap();
+    let (copy, port) = (listener.try_clone().unwrap(), local_port(&listener).unwrap());
+    let mut waiting = TcpStream::connect(("127.77.0.2", port)).unwrap();
+    stop_listening(&listener).unwrap();
+    assert!(!is_listening(&copy).unwrap());
+    assert_eq!(waiting.read(&mut [0]).unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    let refused = TcpStream::connect(("127.77.0.2", port)).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    served(&tcp(Some("127.77.0.2"), port, false, 8).unwrap(), "127.77.0.2").unwrap();
+    drop(copy);
+}
+
+#[test]
+fn whether_a_socket_waits_can_be_changed_for_all_copies() {
+    let listener = tcp(Some("127.0.0.1"), 0, false, 8).unwrap();
+    let copy = listener.try_clone().unwrap();
+    let nonblocking = || OFlag::from_bits_retain(fcntl(&copy, FcntlArg::F_GETFL).unwrap()).contains(OFlag::O_NONBLOCK);
+    fd::set_blocking(&listener).unwrap();
+    assert!(!nonblocking());
+    fd::set_nonblocking(&listener).unwrap();
+    assert!(nonblocking());
 }
 
 #[test]

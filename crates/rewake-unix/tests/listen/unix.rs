@@ -8,7 +8,7 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::Path;
 
 use nix::libc;
-use rewake_unix::listen::{accept_nonblocking, file_id, remove, unix};
+use rewake_unix::listen::{accept_nonblocking, file_id, owner_of_path, remove, set_mode, unix, unix_with_mode};
 use rewake_unix::socket::{connect, connect_now};
 use tempfile::tempdir;
 
@@ -33,6 +33,34 @@ fn modes_are_added_to_what_the_umask_leaves() {
         accept_nonblocking(made.socket.as_fd()).unwrap();
         assert_eq!(accept_nonblocking(made.socket.as_fd()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
     }
+}
+
+#[test]
+fn a_mode_can_be_exact() {
+    let scratch = tempdir().unwrap();
+    for wanted in [0o600, 0o660, 0o777] {
+        let path = scratch.path().join(format!("{wanted:o}"));
+        let made = unix_with_mode(&path, wanted, 8).unwrap();
+        assert_eq!(mode(&path), wanted);
+        assert!(set_mode(&path, made.file, 0o606).unwrap());
+        assert_eq!(mode(&path), 0o606);
+        fs::remove_file(&path).unwrap();
+        assert!(!set_mode(&path, made.file, 0o600).unwrap(), "it is gone");
+        let _theirs = unix_with_mode(&path, 0o640, 8).unwrap();
+        assert!(!set_mode(&path, made.file, 0o600).unwrap(), "it is another's");
+        assert_eq!(mode(&path), 0o640);
+    }
+}
+
+#[test]
+fn who_listens_on_a_path_can_be_asked() {
+    let scratch = tempdir().unwrap();
+    let path = scratch.path().join("app.sock");
+    assert_eq!(owner_of_path(&path), None);
+    let listening = unix(&path, false, false, 8).unwrap();
+    assert_eq!(owner_of_path(&path), Some(std::process::id()));
+    drop(listening);
+    assert_eq!(owner_of_path(&path), None);
 }
 
 #[test]
