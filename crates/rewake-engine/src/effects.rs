@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
-use rewake_core::{Change, Effect, Fact, RunId, SlotId};
+use rewake_core::{Change, Effect, Fact, ReloadFailure, RunId, SlotId};
 use rewake_unix::fd;
 use rewake_wire::keeper::{Order, Passed, Plan};
 use rewake_wire::{Event, ProcessEvent, ProcessEventKind};
@@ -178,7 +178,10 @@ impl Engine {
             Change::Restart => (ProcessEventKind::Restart, None),
             Change::Reload => (ProcessEventKind::Reload, None),
             Change::ReloadFailed { why, alone } => {
-                sheet.reason = Some(words::reload_failure(why, alone, None));
+                // What kept a process from being made is there already, and says more.
+                if why != ReloadFailure::SpawnFailed {
+                    sheet.reason = Some(words::reload_failure(why, alone, None));
+                }
                 (ProcessEventKind::ReloadFailed, None)
             }
             Change::Delete => (ProcessEventKind::Delete, None),
