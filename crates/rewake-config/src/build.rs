@@ -93,7 +93,8 @@ impl Builder<'_> {
             launch: LaunchSpec {
                 ipc: needs_ipc || draft.ipc.unwrap_or_else(|| command.speaks_ipc()),
                 ipc_advanced: draft.ipc_advanced,
-                drain: draft.drain.unwrap_or(true),
+                // Of an app in fork mode nothing is asked but what it asks for.
+                drain: draft.drain.unwrap_or(draft.sockets.is_empty()),
                 cluster_balance: draft.cluster_balance,
                 sockets,
                 script: command.script,

@@ -22,7 +22,13 @@ pub(crate) struct Beside<'a> {
 /// The plan for the slot's next process.
 pub(crate) fn plan(slot: &Slot, run: RunId, sheet: &Sheet, home: Option<&Path>, beside: Beside<'_>) -> Plan {
     let launch = &sheet.spec.launch;
-    let (program, argv) = command(launch, if is_worker(launch) { beside } else { Beside::default() });
+    let (program, argv) = command(
+        launch,
+        Beside {
+            drain: beside.drain.filter(|_| launch.drain && is_drained(launch)),
+            inspect_port: beside.inspect_port.filter(|_| is_worker(launch)),
+        },
+    );
     let env = environment(slot, sheet, home).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
     let ipc = launch.ipc.then_some(if launch.ipc_advanced { IpcMode::Advanced } else { IpcMode::Json });
     Plan {
@@ -58,6 +64,11 @@ pub(crate) fn is_worker(launch: &LaunchSpec) -> bool {
     launch.ipc && launch.exec_mode == ExecMode::Cluster && runs_node(launch)
 }
 
+/// Whether its processes close servers whose sockets live on.
+fn is_drained(launch: &LaunchSpec) -> bool {
+    is_worker(launch) || (runs_node(launch) && !launch.sockets.is_empty())
+}
+
 /// Whether its processes are Node itself.
 pub(crate) fn runs_node(launch: &LaunchSpec) -> bool {
     let program = launch.interpreter.as_deref().and_then(|program| Path::new(program).file_name());
@@ -76,8 +87,8 @@ fn command(launch: &LaunchSpec, beside: Beside<'_>) -> (String, Vec<String>) {
         None => (script.clone(), [&[script][..], &launch.args].concat()),
         Some(interpreter) => {
             let program = interpreter.clone();
-            let helper = beside.drain.filter(|_| launch.drain);
-            let before = helper.map_or_else(Vec::new, |path| vec!["--require".to_owned(), path.display().to_string()]);
+            let before =
+                beside.drain.map_or_else(Vec::new, |path| vec!["--require".to_owned(), path.display().to_string()]);
             let after = beside.inspect_port.map(str::to_owned);
             let options = [&before[..], &launch.interpreter_args, after.as_slice()].concat();
             let argv = [&[program.clone()][..], &options, &[script], &launch.args].concat();

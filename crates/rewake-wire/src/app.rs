@@ -42,7 +42,7 @@ pub struct LaunchSpec {
     pub exec_mode: ExecMode,
     /// Whether the process gets Node's IPC channel (`NODE_CHANNEL_FD`).
     pub ipc: bool,
-    /// In cluster mode: load the drain helper, which makes closing a server polite to its clients.
+    /// In cluster mode, and with `sockets`, for Node: load the drain helper, which makes closing a server polite to its clients.
     #[serde(default = "on")]
     pub drain: bool,
     /// In cluster mode: who gets a new connection.

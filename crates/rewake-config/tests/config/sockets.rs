@@ -153,6 +153,9 @@ fn sockets_are_for_fork_mode_and_make_it_the_default() {
     let mode = |keys| bench.app(keys).launch.exec_mode;
     assert_eq!(mode(json!({ "instances": 2, "sockets": 3000 })), Fork);
     assert_eq!(mode(json!({ "instances": 2, "sockets": [] })), Cluster);
+    let drain = |keys| bench.app(keys).launch.drain;
+    assert!(!drain(json!({ "sockets": 3000 })), "nothing is loaded into it unless it asks");
+    assert!(drain(json!({ "sockets": 3000, "drain": true })));
     let keys = json!({ "script": "app.js", "exec_mode": "cluster", "sockets": 3000 });
     let expected = "options: `sockets` is for fork mode: workers in cluster mode share what they listen on\n  \
                     hint: leave `sockets` out, or use `exec_mode: fork`";

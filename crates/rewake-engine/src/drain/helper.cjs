@@ -1,5 +1,5 @@
 // The drain helper: what makes `server.close()` of an http, https or http2 server lose no request. Loaded with `--require` into cluster
-// workers, and nothing else of ours ever is. It must never change what an app sees or does before one of its servers is closed, keep a
+// workers, and into apps with `sockets` that ask for it; nothing else of ours ever is. It must never change what an app sees or does before one of its servers is closed, keep a
 // process alive, or throw into an app.
 //
 // Why: a server that closes an idle keep-alive connection races with the request that its client is sending just then. Only an answer
