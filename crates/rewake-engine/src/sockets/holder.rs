@@ -44,7 +44,7 @@ impl Engine {
         };
         if let Some((pid, owner)) = pids.iter().find_map(|pid| Some((pid, self.app_of_process(*pid)?))) {
             return if owner == *app {
-                format!("its own process {pid} listens there by itself; `rewake restart` lets it go first")
+                format!("its own process {pid} listens there by itself; stop the app, then start it anew")
             } else {
                 format!("it is in use by app {} (process {pid})", shown(&owner))
             };
@@ -54,7 +54,7 @@ impl Engine {
                 Ok(name) => format!("it is in use by process {pid} (`{}`)", name.escape_debug()),
                 Err(_) => format!("it is in use by process {pid}"),
             },
-            None if !pids.is_empty() => "it is in use by another app of this supervisor".to_owned(),
+            None if !pids.is_empty() => "this supervisor holds it for an app in cluster mode".to_owned(),
             None => match address {
                 SocketAddress::Tcp { .. } | SocketAddress::Udp { .. } => "it is in use by another program".to_owned(),
                 SocketAddress::Unix { .. } => "somebody else's file is there".to_owned(),

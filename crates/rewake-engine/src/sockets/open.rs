@@ -195,4 +195,43 @@ mod tests {
         assert_eq!(read_name("sockets\0web\0key"), None);
         assert_eq!(read_name("\0sockets\0a\0b"), None);
     }
+
+    #[test]
+    fn one_that_an_app_has_shut_down_no_longer_serves_and_can_be_made_anew() {
+        let app = ("web".to_owned(), "default".to_owned());
+        let make = |port| {
+            let address = SocketAddress::Tcp { host: Some("127.77.1.1".into()), port };
+            Open::make(&app, address.to_string(), &address).unwrap()
+        };
+        let open = make(0);
+        assert!(open.serves());
+        listen::stop_listening(&*open.socket).unwrap();
+        assert!(!open.serves());
+        // While copies of it live on, as in the app's processes.
+        assert!(make(open.ip().unwrap().port()).serves());
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_what() {
+        let app = ("web".to_owned(), "default".to_owned());
+        let make = |address: &SocketAddress| Open::make(&app, address.to_string(), address).unwrap();
+        let tcp = |host: Option<&str>, port| SocketAddress::Tcp { host: host.map(str::to_owned), port };
+        let udp = |host: Option<&str>, port| SocketAddress::Udp { host: host.map(str::to_owned), port };
+        let one = make(&tcp(Some("127.77.1.2"), 0));
+        let port = one.ip().unwrap().port();
+        for host in [None, Some("0.0.0.0"), Some("::"), Some("127.77.1.2")] {
+            assert!(one.hinders(&tcp(host, port)) && !one.hinders(&udp(host, port)), "{host:?}");
+        }
+        assert!(!one.hinders(&tcp(Some("127.77.1.3"), port)) && !one.hinders(&tcp(None, port ^ 1)));
+        let datagrams = make(&udp(None, 0));
+        let port = datagrams.ip().unwrap().port();
+        assert!(datagrams.hinders(&udp(Some("127.77.1.3"), port)) && !datagrams.hinders(&tcp(None, port)));
+        let folder = tempfile::tempdir().unwrap();
+        let path =
+            |name: &str| SocketAddress::Unix { path: folder.path().join(name).display().to_string(), mode: 0o600 };
+        let file = make(&path("a"));
+        assert!(file.hinders(&path("a")) && !file.hinders(&path("b")) && !file.hinders(&tcp(None, port)));
+        file.close();
+        assert!(!folder.path().join("a").exists());
+    }
 }

@@ -1,0 +1,177 @@
+//! Apps that serve on what they are given, and clients that ask them: one request a connection, with a bound.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use rust_tests::home::{Home, PATIENCE, is_alive, until};
+use serde_json::Value;
+
+/// Answers with what it is on its first socket; `/die` ends it, `/slow` takes a while. It closes in order at SIGINT.
+pub(crate) const SERVER: &str = "
+const me = { pid: process.pid, release: process.env.RELEASE };
+const server = require('http').createServer((q, r) => {
+  const answer = () => r.end(JSON.stringify(me), () => { if (q.url === '/die') process.exit(1); });
+  setTimeout(answer, q.url === '/slow' ? 300 : 0);
+});
+server.listen({ fd: 3 }, () => {
+  me.port = server.address()?.port;
+  if (process.env.SAYS_READY) process.send('ready');
+});
+process.on('SIGINT', () => server.close(() => process.exit(0)));
+";
+
+/// A port that nobody used a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The answer to one request on a connection of its own.
+pub(crate) fn get(port: u16, path: &str) -> Result<Value, String> {
+    let error = |error: std::io::Error| error.to_string();
+    let stream = TcpStream::connect(("127.0.0.1", port)).map_err(error)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(error)?;
+    ask(stream, path)
+}
+
+/// The answer to one request on this connection.
+pub(crate) fn ask(mut stream: impl Read + Write, path: &str) -> Result<Value, String> {
+    let error = |error: std::io::Error| error.to_string();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").map_err(error)?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).map_err(error)?;
+    let (head, body) = text.split_once("\r\n\r\n").ok_or_else(|| format!("no answer: {text:?}"))?;
+    if !head.starts_with("HTTP/1.1 200") {
+        return Err(head.to_owned());
+    }
+    serde_json::from_str(body).map_err(|error| format!("{error}: {body:?}"))
+}
+
+/// Requests on one connection, one after the other, until an answer says that it is the last. How many were answered.
+fn converse(port: u16) -> Result<u64, String> {
+    let error = |answered: u64| move |error: std::io::Error| format!("request {answered} of a connection: {error}");
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(error(0))?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(error(0))?;
+    // Long enough to be in use when a server is closed, short enough to be one of many.
+    for answered in 0..1000 {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").map_err(error(answered))?;
+        let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
+        while !text.ends_with(b"}") {
+            match stream.read(&mut buffer).map_err(error(answered))? {
+                0 => return Err(format!("request {answered} of a connection: no answer")),
+                length => text.extend_from_slice(&buffer[..length]),
+            }
+        }
+        if String::from_utf8_lossy(&text).to_lowercase().contains("connection: close") {
+            return Ok(answered + 1);
+        }
+    }
+    Ok(1000)
+}
+
+/// The pid in an answer.
+pub(crate) fn pid(answer: &Value) -> u32 {
+    u32::try_from(answer["pid"].as_u64().unwrap_or_else(|| panic!("{answer}"))).unwrap()
+}
+
+pub(crate) fn refuses(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+}
+
+/// Starts a script as `web` and waits until it answers on this port.
+pub(crate) fn start(home: &Home, node: &str, script: &str, port: u16, more: &[&str]) {
+    home.write("app.js", script);
+    let address = format!("127.0.0.1:{port}");
+    let args = ["start", "app.js", "--name", "web", "--interpreter", node, "--socket", &address];
+    home.rewake([&args[..], more].concat()).ok();
+    until("it answers", || get(port, "/").is_ok());
+}
+
+/// Starts the app of an ecosystem file, or does something else with it.
+pub(crate) fn with_file(home: &Home, verb: &str, app: &Value) -> rust_tests::home::Output {
+    home.write("ecosystem.json", &serde_json::json!({ "apps": [app] }).to_string());
+    home.rewake([verb, "ecosystem.json"])
+}
+
+/// `(name, address)` of the sockets that are open for the first slot of this name.
+pub(crate) fn opened(home: &Home, name: &str) -> Vec<(String, String)> {
+    let slot = home.jlist().into_iter().find(|slot| slot["name"] == name).unwrap();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let sockets = slot["rewake"]["sockets"].as_array().unwrap().clone();
+    sockets.iter().map(|socket| (text(&socket["name"]), text(&socket["address"]))).collect()
+}
+
+/// The port of the first open socket.
+pub(crate) fn opened_port(home: &Home, name: &str) -> u16 {
+    opened(home, name)[0].1.rsplit(':').next().unwrap().parse().unwrap()
+}
+
+/// Kills the daemon and waits for the next one.
+pub(crate) fn kill_daemon(home: &Home) {
+    let daemon = home.daemon().unwrap();
+    assert!(Command::new("kill").args(["-KILL", &daemon.to_string()]).status().unwrap().success());
+    until("another daemon is there", || {
+        home.rewake(["ping"]).code == 0 && home.daemon().is_some_and(|now| now != daemon && is_alive(now))
+    });
+}
+
+pub(crate) fn lines(path: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Requests without end, from several threads, until stopped.
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Counted>>,
+}
+
+/// What came of a load.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    pub(crate) answered: u64,
+    pub(crate) failed: Vec<String>,
+}
+
+impl Load {
+    /// A connection for each request.
+    pub(crate) fn begin(port: u16, threads: usize) -> Self {
+        Self::of(threads, move || get(port, "/").map(|_| 1))
+    }
+
+    /// Connections that are kept for as long as the server likes.
+    pub(crate) fn of_kept_connections(port: u16, threads: usize) -> Self {
+        Self::of(threads, move || converse(port))
+    }
+
+    fn of(threads: usize, request: impl Fn() -> Result<u64, String> + Copy + Send + 'static) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let run = |_| {
+            let stop = Arc::clone(&stop);
+            std::thread::spawn(move || {
+                let mut counted = Counted::default();
+                while !stop.load(Ordering::Relaxed) {
+                    match request() {
+                        Ok(answered) => counted.answered += answered,
+                        Err(error) => counted.failed.push(error),
+                    }
+                }
+                counted
+            })
+        };
+        Self { threads: (0..threads).map(run).collect(), stop }
+    }
+
+    pub(crate) fn end(self) -> Counted {
+        self.stop.store(true, Ordering::Relaxed);
+        self.threads.into_iter().map(|thread| thread.join().unwrap()).fold(Counted::default(), |mut all, one| {
+            all.answered += one.answered;
+            all.failed.extend(one.failed);
+            all
+        })
+    }
+}
