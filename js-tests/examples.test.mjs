@@ -37,6 +37,22 @@ test('http: under Rewake all instances answer on one port', { timeout: 60_000 },
   await untilNoneHas(home)
 })
 
+test('sockets: the port stays while every process is replaced', { timeout: 60_000 }, async t => {
+  const port = await freePorts(1)
+  const { home, env } = cli(t)
+  const file = path.join(examples, 'sockets', 'ecosystem.config.js')
+  const run = async (...args) => {
+    const { code, stderr } = await runToEnd('rewake', args, { env: { ...env, PORT: String(port) } })
+    assert.equal(code, 0, stderr)
+  }
+  await run('start', file)
+  const before = (await ask(port)).pid
+  await run('reload', 'sockets')
+  assert.notEqual((await ask(port)).pid, before)
+  await run('kill')
+  await untilNoneHas(home)
+})
+
 test('embed: workers answer, and end with the program', { timeout: 60_000 }, async t => {
   const folder = temporaryFolder(t)
   const env = { ...shellEnv(folder), TMPDIR: folder }

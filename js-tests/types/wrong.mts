@@ -16,6 +16,8 @@ await daemon.start('a.js', { killTimout: 1 })
 await daemon.start({ name: 'web' })
 // @ts-expect-error a wrong type
 await daemon.start('a.js', { autorestart: 'yes' })
+// @ts-expect-error a mode of digits in octal is text
+await daemon.start('a.js', { sockets: { address: './a.sock', mode: 0o660 } })
 // @ts-expect-error an id takes no keys of an app
 await daemon.start(1, { name: 'web' })
 // @ts-expect-error not a choice

@@ -57,8 +57,8 @@ export interface Rewake {
   restart(target: Target, options?: RestartOptions): Promise<Slot[]>
   /**
    * New processes in place of the present ones, one after the other. In cluster mode without a gap: no request is lost, and a new process that
-   * exits or is not ready in time replaces nothing (`RELOAD_FAILED`); the first one must live for `reload_soak` before it replaces another. In fork mode
-   * as `restart`.
+   * exits or is not ready in time replaces nothing (`RELOAD_FAILED`); the first one must live for `reload_soak` before it replaces another. So too
+   * in fork mode for an app with `sockets`; else as `restart` there.
    */
   reload(target: Target, options?: ReloadOptions): Promise<Slot[]>
   /** Changes the number of an app's slots: to `4`, or by `'+2'` or `'-1'`. Resolves with all slots of the app. */
@@ -231,6 +231,8 @@ export interface Slot {
   user: string
   /** A cluster worker's part in serving its app; only where a target was named. */
   cluster: Cluster | undefined
+  /** The app's `sockets` that are open, each with the port that it has. */
+  sockets: { name: string; address: string }[]
   /** `version` of the app's package.json. */
   version: string | undefined
   /** What it was started from. */
@@ -383,6 +385,17 @@ type HasScript =
 /** Values that are not strings are written as JSON. */
 export type Env = Readonly<Record<string, string | number | boolean | object | null | undefined>>
 
+/** `3000` (every address), `'127.0.0.1:3000'`, `'[::1]:3000'`, `'udp:53'`, `'./app.sock'` or `'unix:app.sock'`. Port 0: any. */
+export type SocketAddress = number | string
+
+export type Socket = SocketAddress | {
+  address: SocketAddress
+  /** In `LISTEN_FDNAMES`; the app's name if not given. */
+  name?: string | undefined
+  /** Of a socket file, in octal, such as `'0660'`; default `'0600'`. */
+  mode?: string | undefined
+}
+
 interface Keys {
   /** A path, a program in the PATH, or a command line. */
   script?: string | undefined
@@ -412,6 +425,11 @@ interface Keys {
   filter_env?: boolean | string | readonly string[] | undefined
   append_env_to_name?: boolean | undefined
   port?: number | string | undefined
+  /**
+   * Fork mode: addresses that the supervisor listens on for the app. Each process finds them from descriptor 3 on, as from systemd (`LISTEN_FDS`,
+   * `LISTEN_FDNAMES`); in Node, `server.listen({ fd: 3 })`.
+   */
+  sockets?: Socket | readonly Socket[] | undefined
   /** Whether the process gets Node's channel (`process.send`); by default if it is a Node program. */
   ipc?: boolean | undefined
   serialization?: 'json' | 'advanced' | undefined
@@ -451,7 +469,9 @@ interface Keys {
   reload_soak?: Time | undefined
   /** Cluster mode: who gets a new connection. Default `kernel`: the kernel spreads them over the workers that are up. */
   cluster_balance?: 'kernel' | 'client-ip' | 'round-robin' | 'shared' | undefined
-  /** Cluster mode: false leaves out the helper that makes closing a server polite to its clients. */
+  /**
+   * The helper that makes closing a server polite to its clients. Cluster mode: false leaves it out. Node with `sockets`: true loads it.
+   */
   drain?: boolean | undefined
   /** How long a process that was replaced may take to serve what it has. Default 10 s. */
   drain_timeout?: Time | undefined
