@@ -72,3 +72,68 @@ fn is_address(address: &SocketAddress) -> bool {
 fn is_any_port(address: &str) -> bool {
     !address.starts_with("unix:") && (address.ends_with(":0") || address == "0")
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn specs(value: Value) -> Vec<SocketSpec> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn tcp(port: u16) -> Value {
+        json!({ "name": "web", "address": { "tcp": { "host": "127.0.0.1", "port": port } } })
+    }
+
+    fn unix(path: &str, mode: u32) -> Value {
+        json!({ "name": "web", "address": { "unix": { "path": path, "mode": mode } } })
+    }
+
+    #[test]
+    fn only_sockets_of_one_address_are_counted() {
+        let specs = specs(json!([tcp(0), tcp(1), tcp(0), unix("/a", 0), tcp(0)]));
+        let keys: Vec<String> = with_keys(&specs).map(|(key, _)| key).collect();
+        assert_eq!(keys, ["127.0.0.1:0", "127.0.0.1:1", "127.0.0.1:0#2", "unix:/a", "127.0.0.1:0#3"]);
+    }
+
+    #[test]
+    fn what_no_configuration_makes_is_refused() {
+        let app = |name: &str, mode: &str, sockets: Value| -> AppSpec {
+            let launch = json!({
+                "script": "/a.js", "interpreter": "node", "cwd": "/", "exec_mode": mode, "ipc": true, "instance_var": "N",
+                "sockets": sockets,
+            });
+            let policy = serde_json::to_value(rewake_wire::PolicySpec::default()).unwrap();
+            let logs = json!({ "out": "null", "error": "null", "merge": true });
+            let spec = json!({
+                "name": name, "namespace": "default", "instances": 1, "launch": launch, "policy": policy, "logs": logs,
+            });
+            serde_json::from_value(spec).unwrap()
+        };
+        let good = json!([tcp(0), tcp(0), tcp(10), tcp(1), unix("/a:0", 0o777), unix("/a:1", 0)]);
+        assert_eq!(check(&app("web", "fork", good.clone())), Ok(()));
+        assert_eq!(check(&app("web", "cluster", json!([]))), Ok(()));
+        let named = |name: &str| json!([{ "name": name, "address": { "udp": { "host": null, "port": 1 } } }]);
+        let many: Vec<Value> = (0..65).map(tcp).collect();
+        for (name, mode, sockets, expected) in [
+            ("web", "cluster", good, "fork mode"),
+            ("web", "fork", json!(many), "65 sockets"),
+            ("a\0b", "fork", json!([tcp(1)]), "shorter name"),
+            (&"x".repeat(1025), "fork", json!([tcp(1)]), "shorter name"),
+            ("web", "fork", named(""), "LISTEN_FDNAMES"),
+            ("web", "fork", named("a:b"), "LISTEN_FDNAMES"),
+            ("web", "fork", named("a\nb"), "LISTEN_FDNAMES"),
+            ("web", "fork", json!([unix("a", 0)]), "absolute path"),
+            ("web", "fork", json!([unix("/a\0", 0)]), "absolute path"),
+            ("web", "fork", json!([unix(&format!("/{}", "a".repeat(107)), 0)]), "absolute path"),
+            ("web", "fork", json!([unix("/a", 0o1000)]), "absolute path"),
+            ("web", "fork", json!([tcp(1), tcp(2), tcp(1)]), "same address"),
+            ("web", "fork", json!([unix("/a:0", 0), unix("/a:0", 0)]), "same address"),
+        ] {
+            let refused = check(&app(name, mode, sockets)).unwrap_err();
+            assert!(refused.message.contains(expected), "{expected}: {}", refused.message);
+        }
+    }
+}
