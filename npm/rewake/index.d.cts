@@ -449,6 +449,8 @@ interface Keys {
   log?: boolean | string | undefined
   log_type?: string | undefined
   log_date_format?: string | undefined
+  /** How output leaves the process: an unnamed file (`spool`, for Node unless asked otherwise), or a pipe. */
+  log_capture?: 'auto' | 'spool' | 'pipe' | undefined
   time?: boolean | undefined
   pid_file?: string | undefined
   pid?: string | undefined

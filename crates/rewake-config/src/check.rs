@@ -78,6 +78,9 @@ fn set(draft: &mut Draft, key: &Key, node: &Node) -> Result<(), Wrong> {
         Kind::ListenTimeoutAction(to) => to(draft, read::listen_timeout_action(node)?),
         Kind::Balance(to) => to(draft, read::balance(node)?),
         Kind::Sockets(to) => to(draft, sockets::read(node)?),
+        Kind::LogFile(to) => to(draft, read::log_file(node)?),
+        Kind::LogType(to) => to(draft, read::log_type(node)?),
+        Kind::LogCapture(to) => to(draft, read::log_capture(node)?),
         Kind::Unavailable(shapes) | Kind::Detail(shapes) => read::shape(node, shapes)?,
         Kind::Ignored => {}
     }

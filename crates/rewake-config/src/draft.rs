@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rewake_wire::{ClusterBalance, ExecMode};
+use rewake_wire::{ClusterBalance, ExecMode, LogCapture};
 
 use crate::report::Place;
 use crate::sockets::Socket;
@@ -36,6 +36,12 @@ pub(crate) struct Draft {
     pub(crate) error_file: Option<String>,
     pub(crate) merge_logs: Option<bool>,
     pub(crate) disable_logs: bool,
+    /// Both streams in one file; an empty path is that of the usual name.
+    pub(crate) log_file: Option<String>,
+    pub(crate) log_json: bool,
+    pub(crate) log_date_format: Option<String>,
+    pub(crate) time: bool,
+    pub(crate) log_capture: LogCapture,
     pub(crate) autorestart: Option<bool>,
     pub(crate) autostart: Option<bool>,
     pub(crate) stop_exit_codes: Vec<i32>,

@@ -2,7 +2,7 @@
 
 use crate::draft::{Draft, Filter, Id, Instances, Limit, Variable};
 use crate::sockets::Socket;
-use rewake_wire::{ClusterBalance, ExecMode};
+use rewake_wire::{ClusterBalance, ExecMode, LogCapture};
 
 /// One row.
 #[derive(Debug)]
@@ -39,6 +39,11 @@ pub(crate) enum Kind {
     Balance(fn(&mut Draft, ClusterBalance)),
     /// Addresses to listen on.
     Sockets(fn(&mut Draft, Vec<Socket>)),
+    /// A path, or a switch for the file of the usual name; `None`: off.
+    LogFile(fn(&mut Draft, Option<String>)),
+    /// True: `json`.
+    LogType(fn(&mut Draft, bool)),
+    LogCapture(fn(&mut Draft, LogCapture)),
     /// A feature that this version has not: type-checked, and one warning if the value asks for it.
     Unavailable(&'static [Shape]),
     /// Says more about a feature that this version has not: type-checked, and silent, as the feature's own key warns.
@@ -101,10 +106,11 @@ pub(crate) static KEYS: &[Key] = &[
     key("error_file", &["error", "err", "err_file", "err_log"], Text(|d, v| d.error_file = Some(v))),
     key("merge_logs", &["combine_logs"], Flag(|d, v| d.merge_logs = Some(v))),
     key("disable_logs", &[], Flag(|d, v| d.disable_logs = v)),
-    key("log_file", &["log"], Unavailable(&[Shape::Flag, Shape::Text])),
-    key("log_type", &[], Unavailable(&[Shape::Text])),
-    key("log_date_format", &[], Unavailable(&[Shape::Text])),
-    key("time", &[], Unavailable(&[Shape::Flag])),
+    key("log_file", &["log"], Kind::LogFile(|d, v| d.log_file = v)),
+    key("log_type", &[], Kind::LogType(|d, v| d.log_json = v)),
+    key("log_date_format", &[], Text(|d, v| d.log_date_format = Some(v))),
+    key("time", &[], Flag(|d, v| d.time = v)),
+    key("log_capture", &[], Kind::LogCapture(|d, v| d.log_capture = v)),
     key("pid_file", &["pid"], Unavailable(&[Shape::Text])),
     // When it starts, restarts and counts as ready.
     key("autorestart", &[], Flag(|d, v| d.autorestart = Some(v))),

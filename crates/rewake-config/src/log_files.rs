@@ -7,14 +7,19 @@ use rewake_wire::{LogSpec, LogTarget};
 use crate::draft::Draft;
 use crate::paths;
 
+/// What PM2's `time` stands for.
+const TIME: &str = "YYYY-MM-DDTHH:mm:ss";
+
 pub(crate) fn of(draft: &Draft, merge: bool, cwd: &Path, home: Option<&Path>) -> LogSpec {
-    if draft.disable_logs {
-        return LogSpec { out: LogTarget::Null, error: LogTarget::Null, merge };
-    }
+    let file = |file: Option<&str>| if draft.disable_logs { LogTarget::Null } else { target(file, cwd, home) };
     LogSpec {
-        out: target(draft.out_file.as_deref(), cwd, home),
-        error: target(draft.error_file.as_deref(), cwd, home),
+        out: file(draft.out_file.as_deref()),
+        error: file(draft.error_file.as_deref()),
+        combined: draft.log_file.as_deref().map_or(LogTarget::Null, |path| file(Some(path))),
         merge,
+        date_format: draft.log_date_format.clone().or_else(|| draft.time.then(|| TIME.to_owned())),
+        json: draft.log_json,
+        capture: draft.log_capture,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A node as a value of one type, with PM2's leniency (`"3"` is a number, a string is a list of words). Never guesses
 //! further, and never shows a variable's value.
 
-use rewake_wire::{ClusterBalance, ExecMode};
+use rewake_wire::{ClusterBalance, ExecMode, LogCapture};
 
 use crate::draft::{Filter, Id, Instances, Limit, Variable};
 use crate::keys::Shape;
@@ -256,6 +256,34 @@ pub(crate) fn balance(node: &Node) -> Read<ClusterBalance> {
         Some("round-robin") => Ok(ClusterBalance::RoundRobin),
         Some("shared") => Ok(ClusterBalance::Shared),
         Some(_) | None => expected("`kernel`, `client-ip`, `round-robin` or `shared`", node),
+    }
+}
+
+/// An empty path is that of the usual name.
+pub(crate) fn log_file(node: &Node) -> Read<Option<String>> {
+    match (&node.value, node.as_text()) {
+        (Value::Bool(false), _) => Ok(None),
+        (Value::Bool(true), _) => Ok(Some(String::new())),
+        (_, Some(path)) => Ok(Some(path.to_owned())),
+        (_, None) => expected("a path, or true or false", node),
+    }
+}
+
+/// Whether it is `json`; whatever else PM2 takes for plain text.
+pub(crate) fn log_type(node: &Node) -> Read<bool> {
+    match node.as_text() {
+        Some("json") => Ok(true),
+        Some("" | "raw" | "text") => Ok(false),
+        Some(_) | None => expected("`json` or `raw`", node),
+    }
+}
+
+pub(crate) fn log_capture(node: &Node) -> Read<LogCapture> {
+    match node.as_text() {
+        Some("auto") => Ok(LogCapture::Auto),
+        Some("spool") => Ok(LogCapture::Spool),
+        Some("pipe") => Ok(LogCapture::Pipe),
+        Some(_) | None => expected("`auto`, `spool` or `pipe`", node),
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rewake_engine::{Engine, EngineError, Handle};
 use rewake_keeper::link::Link;
+use rewake_wire::Request;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
 use tokio::time::timeout;
@@ -65,6 +66,7 @@ async fn live(home: &Path, link: OwnedFd) -> Result<(), DaemonError> {
     let listener = greeting.listener.ok_or(DaemonError::NoSocket)?;
     let greeter = Greeter { keeper_pid: greeting.keeper_pid, home: home.display().to_string() };
     let server = Server::start(listener, handle.clone(), greeter).map_err(DaemonError::Listen)?;
+    reload_logs_on_signal(handle.clone())?;
     end_on_signals(handle)?;
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "daemon is up");
     serve(engine, server, pid_file).await
@@ -80,6 +82,20 @@ async fn serve(engine: Engine, server: Rc<Server>, pid_file: PidFile) -> Result<
         Ok(ended) => tracing::info!("daemon has ended: {ended:?}"),
         Err(error) => return Err(error.into()),
     }
+    Ok(())
+}
+
+/// SIGUSR2 opens the log files anew, as PM2's daemon does.
+fn reload_logs_on_signal(handle: Handle) -> Result<(), DaemonError> {
+    let mut signals = signal(SignalKind::user_defined2()).map_err(DaemonError::Signals)?;
+    tokio::task::spawn_local(async move {
+        while signals.recv().await.is_some() {
+            tracing::info!("opening the logs anew, as asked by SIGUSR2");
+            if handle.request(Request::ReloadLogs).await.is_err() {
+                return;
+            }
+        }
+    });
     Ok(())
 }
 

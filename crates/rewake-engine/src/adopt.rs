@@ -143,7 +143,9 @@ impl Engine {
     /// Takes a held run's descriptors; its exit, if it has ended.
     fn take_held(&mut self, slot: SlotId, held: HeldRun) -> Option<(Exit, bool)> {
         self.runs.insert(held.run, Run::ordered(slot, held.started_at_ms));
+        self.adopting_ended = held.exit.is_some() && held.tree_gone;
         self.take_over(held.run, held.pid, held.fds);
+        self.adopting_ended = false;
         held.exit.map(|exit| (exit, held.tree_gone))
     }
 

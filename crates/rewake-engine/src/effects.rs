@@ -17,9 +17,9 @@ use crate::plan::{self, Beside};
 use crate::run::Run;
 use crate::{verbs, words};
 
-/// Descriptors that a new process takes here (pidfd, three streams, channel, two logs), and those that are left for clients and
-/// files: without them nobody could even ask what is wrong.
-const ROOM: usize = 7 + 24;
+/// Descriptors that a new process takes here (pidfd, three streams, two spools, channel, two logs), and those that are left for
+/// clients and files: without them nobody could even ask what is wrong.
+const ROOM: usize = 9 + 22;
 
 /// What is on its way to the keeper.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Engine {
                 self.worker_gone(run);
                 let slot = self.runs.remove(&run).map(|run| run.slot);
                 self.sockets_released(slot, run);
-                self.order(Order::Release { run: run.0 });
+                self.release(run);
             }
             Effect::Reply { call, slots } => self.reply(call, slots),
             Effect::Changed { slot, run, change, manually } => {
@@ -112,7 +112,8 @@ impl Engine {
         let inspect_port = plan::debugger(slot, &sheet.spec.launch, &taken);
         let beside = Beside { drain: self.drain_helper.as_deref(), inspect_port: inspect_port.as_deref() };
         let plan = plan::plan(state, run, sheet, self.home.as_deref(), beside);
-        let plan = Box::new(Plan { sockets, ..plan });
+        let spool_folder = self.spools.as_deref().map(|path| path.display().to_string());
+        let plan = Box::new(Plan { sockets, spool_folder, ..plan });
         self.runs.insert(run, Run { inspect_port, ..Run::ordered(slot, now) });
         self.outgoing.push_back(Outgoing::Spawn { run, tag: slot.to_string(), plan });
     }

@@ -22,6 +22,7 @@ use crate::cluster::Clusters;
 use crate::drain;
 use crate::effects::Outgoing;
 use crate::handle::{Ask, Handle};
+use crate::logs::{self, Logs, Said};
 use crate::pending::{Answer, Held, Requests};
 use crate::run::Run;
 use crate::sheet::Sheet;
@@ -68,6 +69,8 @@ pub enum EngineError {
     Arrivals(#[source] io::Error),
     #[error("hear from the keeper: {0}")]
     Keeper(&'static str),
+    #[error("start what carries the output of apps")]
+    Logs(#[source] io::Error),
     #[error("go on without the keeper, which has ended")]
     KeeperGone,
 }
@@ -103,8 +106,15 @@ pub struct Engine {
     pub(crate) home: Option<PathBuf>,
     /// The drain helper as a file; `None` without a home, or when it could not be written.
     pub(crate) drain_helper: Option<PathBuf>,
+    /// Where the output of apps waits to be carried to the logs.
+    pub(crate) spools: Option<PathBuf>,
     pub(crate) user: String,
     pub(crate) saving: Saving,
+    /// Set once the keeper has said hello.
+    pub(crate) logs: Option<Logs>,
+    pub(crate) said: mpsc::UnboundedSender<Said>,
+    /// While runs are taken back: the one at hand has ended.
+    pub(crate) adopting_ended: bool,
     pub(crate) readable: mpsc::UnboundedSender<RunId>,
     pub(crate) ending: Option<Ending>,
     pub(crate) keeper_pid: u32,
@@ -112,6 +122,7 @@ pub struct Engine {
     inbox: mpsc::Receiver<Ask>,
     readables: mpsc::UnboundedReceiver<RunId>,
     saves: mpsc::UnboundedReceiver<Saved>,
+    hears: mpsc::UnboundedReceiver<Said>,
 }
 
 /// What the table's writing has come to.
@@ -158,6 +169,7 @@ enum Wake {
     Readable(RunId),
     Saved(Saved),
     Arrivals,
+    Said(Said),
     Deadline,
 }
 
@@ -166,6 +178,7 @@ impl Engine {
         let (handle, inbox) = Handle::new();
         let (readable, readables) = mpsc::unbounded_channel();
         let (saved, saves) = mpsc::unbounded_channel();
+        let (said, hears) = mpsc::unbounded_channel();
         let store = options.home.as_deref().map(Store::new);
         let saving = Saving { store, wanted: 0, written: 0, in_flight: false, retry_at: None, held: Vec::new(), saved };
         let link = watched(link, Interest::READABLE | Interest::WRITABLE).map_err(EngineError::Link)?;
@@ -183,9 +196,13 @@ impl Engine {
             link,
             outgoing: VecDeque::new(),
             drain_helper: options.home.as_deref().and_then(drain::write_helper),
+            spools: logs::spool_folder(options.home.as_deref()),
             home: options.home,
             user: user_name(user::effective()),
             saving,
+            logs: None,
+            said,
+            adopting_ended: false,
             readable,
             ending: None,
             keeper_pid: 0,
@@ -193,6 +210,7 @@ impl Engine {
             inbox,
             readables,
             saves,
+            hears,
         };
         Ok((handle, engine))
     }
@@ -210,12 +228,16 @@ impl Engine {
         self.core.use_runs_from(hello.next_run);
         let mut kept = hello.kept;
         let record = self.take_record(&mut kept);
+        let kept = self.start_logs(kept).map_err(EngineError::Logs)?;
         let others = self.sockets.inherit(kept);
         self.clusters.inherit(others);
         self.clusters.restore(record.map(|record| record.clusters).unwrap_or_default());
         self.take_back(hello.held);
         self.settle_clusters();
         self.close_all_unneeded();
+        if let Some(logs) = &self.logs {
+            logs.settled();
+        }
         Ok(Greeting { keeper_pid: self.keeper_pid, listener })
     }
 
@@ -231,6 +253,9 @@ impl Engine {
             Ok(ending) => self.finish(ending).await,
             Err(error) => {
                 self.end_what_is_left().await;
+                if let Some(logs) = &mut self.logs {
+                    logs.close().await;
+                }
                 Err(error)
             }
         }
@@ -246,6 +271,7 @@ impl Engine {
                 Wake::Readable(run) => self.read_ipc(run, false),
                 Wake::Saved(saved) => self.saved(saved),
                 Wake::Arrivals => self.take_arrivals(),
+                Wake::Said(said) => self.take_said(said),
                 Wake::Deadline => self.meet_deadlines(),
             }
             self.record();
@@ -277,6 +303,7 @@ impl Engine {
                 }
                 Wake::Arrivals
             }
+            Some(said) = self.hears.recv() => Wake::Said(said),
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Wake::Deadline,
             ask = self.inbox.recv(), if open || self.ending.is_none() => Wake::Ask(ask),
             Some(run) = self.readables.recv() => Wake::Readable(run),
@@ -328,6 +355,9 @@ impl Engine {
 
     /// The last acts: the table, the keeper, the answers.
     async fn finish(mut self, ending: Ending) -> Result<Ended, EngineError> {
+        if let Some(logs) = &mut self.logs {
+            logs.close().await;
+        }
         self.subscribers.borrow_mut().end();
         while self.saving.in_flight {
             // The writer always answers; it holds its own sender.

@@ -14,6 +14,7 @@ mod inspect;
 mod ipc;
 mod logs;
 mod lost;
+mod output;
 mod pending;
 mod plan;
 mod record;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rewake_core::{RunId, Slot, SlotId};
 use rewake_wire::keeper::{IpcMode, Plan, Stdio};
-use rewake_wire::{ExecMode, LaunchSpec, StopWith};
+use rewake_wire::{AppSpec, ExecMode, LaunchSpec, LogCapture, StopWith};
 
 use crate::inspect::inspect_port;
 use crate::sheet::Sheet;
@@ -22,6 +22,7 @@ pub(crate) struct Beside<'a> {
 /// The plan for the slot's next process.
 pub(crate) fn plan(slot: &Slot, run: RunId, sheet: &Sheet, home: Option<&Path>, beside: Beside<'_>) -> Plan {
     let launch = &sheet.spec.launch;
+    let output = output(&sheet.spec);
     let (program, argv) = command(
         launch,
         Beside {
@@ -37,8 +38,9 @@ pub(crate) fn plan(slot: &Slot, run: RunId, sheet: &Sheet, home: Option<&Path>, 
         env,
         cwd: launch.cwd.clone(),
         stdin: Stdio::Pipe,
-        stdout: Stdio::Pipe,
-        stderr: Stdio::Pipe,
+        stdout: output,
+        stderr: output,
+        spool_folder: None,
         sockets: Vec::new(),
         ipc,
         // Node takes 0 for no worker at all.
@@ -62,6 +64,16 @@ const SIGINT: i32 = 2;
 /// Only Node's own: Bun's HTTP servers bind by themselves, and its internal messages look otherwise.
 pub(crate) fn is_worker(launch: &LaunchSpec) -> bool {
     launch.ipc && launch.exec_mode == ExecMode::Cluster && runs_node(launch)
+}
+
+/// How output leaves the process. Node writes to a file at once, and to a pipe some time later: what is still queued when it ends
+/// is lost. Other programs write at once either way, and some open `/dev/stdout` anew, which a file does not bear well.
+fn output(spec: &AppSpec) -> Stdio {
+    match spec.logs.capture {
+        LogCapture::Auto if runs_node(&spec.launch) => Stdio::Spool,
+        LogCapture::Spool => Stdio::Spool,
+        LogCapture::Auto | LogCapture::Pipe => Stdio::PipeAndSpool,
+    }
 }
 
 /// Whether its processes close servers whose sockets live on.

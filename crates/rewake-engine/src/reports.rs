@@ -1,23 +1,19 @@
 //! What the keeper reports, as facts for the core. Descriptors are taken over here; nothing is decided.
 
-use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
 
 use rewake_core::{ExitStatus, Fact, Input, RunId, SlotId};
 use rewake_keeper::link::Link;
 use rewake_nodeipc::{Happening, Mode};
 use rewake_wire::keeper::{Exit, FdKind, KEEPER_PROTOCOL, Order, Report};
-use rewake_wire::{Event, Message, Stream};
+use rewake_wire::{Event, Message};
 use serde_json::value::RawValue;
 
 use crate::clock::epoch_ms;
 use crate::engine::{Engine, EngineError};
 use crate::ipc::Ipc;
-use crate::logs::file::LogFile;
-use crate::logs::pump::{Pump, Source};
-use crate::subscribers::Subscribers;
+use crate::output::Output;
 use crate::words;
 
 const SIGKILL: i32 = 9;
@@ -132,6 +128,7 @@ impl Engine {
         if let Some(state) = self.runs.get_mut(&run) {
             state.exited = true;
         }
+        self.output_ends(run);
         let status = match exit {
             Exit::Code(code) => ExitStatus::Code(code),
             Exit::Signal { number, .. } => ExitStatus::Signal(number),
@@ -150,10 +147,25 @@ impl Engine {
     /// Takes over a process's descriptors.
     pub(crate) fn take_over(&mut self, run: RunId, pid: u32, fds: Vec<(FdKind, OwnedFd)>) {
         let Some(slot) = self.runs.get(&run).map(|run| run.slot) else { return };
+        let mut output = Output::default();
         for (kind, fd) in fds {
             let taken = match kind {
-                FdKind::Stdout => self.pump(slot, Stream::Out, fd),
-                FdKind::Stderr => self.pump(slot, Stream::Err, fd),
+                FdKind::Stdout => {
+                    output.out.pipe = Some(fd);
+                    Ok(())
+                }
+                FdKind::Stderr => {
+                    output.err.pipe = Some(fd);
+                    Ok(())
+                }
+                FdKind::StdoutSpool => {
+                    output.out.spool = Some(fd);
+                    Ok(())
+                }
+                FdKind::StderrSpool => {
+                    output.err.spool = Some(fd);
+                    Ok(())
+                }
                 FdKind::Ipc => self.open_ipc(slot, run, fd),
                 FdKind::Stdin => {
                     self.with_run(run, |state| state.stdin = Some(fd));
@@ -168,6 +180,7 @@ impl Engine {
                 tracing::error!(run = run.0, "{kind:?} of a process cannot be watched: {error}");
             }
         }
+        self.carry_output(slot, run, output);
         self.with_run(run, |state| state.pid = Some(pid));
         self.worker_came(slot, run);
     }
@@ -182,24 +195,6 @@ impl Engine {
         if let Some(state) = self.runs.get_mut(&run) {
             act(state);
         }
-    }
-
-    fn pump(&self, slot: SlotId, stream: Stream, pipe: OwnedFd) -> io::Result<()> {
-        let Some(sheet) = self.sheets.get(&slot) else { return Ok(()) };
-        let path = match stream {
-            Stream::Out => &sheet.out_log,
-            Stream::Err => &sheet.error_log,
-        };
-        let file = path.clone().map(|path| {
-            let (file, opened) = LogFile::open(path.clone());
-            if let Err(error) = opened {
-                tracing::warn!(app = %sheet.spec.name, path = %path.display(), "log cannot be opened: {error}");
-            }
-            file
-        });
-        let source = Source { id: slot.0, name: sheet.spec.name.clone(), stream };
-        let subscribers: Rc<RefCell<Subscribers>> = Rc::clone(&self.subscribers);
-        Pump { source, file, subscribers }.start(pipe)
     }
 
     fn open_ipc(&mut self, slot: SlotId, run: RunId, fd: OwnedFd) -> io::Result<()> {

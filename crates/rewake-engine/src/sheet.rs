@@ -23,6 +23,8 @@ pub(crate) struct Sheet {
     /// Where its output goes; `None`: nowhere.
     pub(crate) out_log: Option<PathBuf>,
     pub(crate) error_log: Option<PathBuf>,
+    /// Both streams.
+    pub(crate) combined_log: Option<PathBuf>,
 }
 
 /// What the core needs of an app.

@@ -92,10 +92,10 @@ impl Queue {
     }
 }
 
-/// Everybody who listens.
-#[derive(Debug, Default)]
+/// Everybody who listens. Clones are the same: the loop has one, and the thread that carries output another.
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Subscribers {
-    all: Vec<Subscriber>,
+    all: Arc<Mutex<Vec<Subscriber>>>,
 }
 
 #[derive(Debug)]
@@ -108,41 +108,42 @@ struct Subscriber {
 
 impl Subscribers {
     /// Adds one.
-    pub(crate) fn add(&mut self, wants: Subscribe, slots: Option<BTreeSet<u32>>) -> Arc<Queue> {
+    pub(crate) fn add(&self, wants: Subscribe, slots: Option<BTreeSet<u32>>) -> Arc<Queue> {
         let queue = Arc::new(Queue::default());
-        self.all.push(Subscriber { wants, slots, queue: Arc::clone(&queue) });
+        self.living().push(Subscriber { wants, slots, queue: Arc::clone(&queue) });
         queue
     }
 
     /// Whether anybody wants this slot's output; if not, nobody cuts it into lines.
-    pub(crate) fn want_log(&mut self, id: u32, stream: Stream) -> bool {
-        self.drop_closed();
-        self.all.iter().any(|subscriber| subscriber.wants_log(id, stream))
+    pub(crate) fn want_log(&self, id: u32, stream: Stream) -> bool {
+        self.living().iter().any(|subscriber| subscriber.wants_log(id, stream))
     }
 
     /// Whether anybody wants messages of this slot.
-    pub(crate) fn want_messages(&mut self, id: u32) -> bool {
-        self.drop_closed();
-        self.all.iter().any(|subscriber| subscriber.wants.messages && subscriber.covers(id))
+    pub(crate) fn want_messages(&self, id: u32) -> bool {
+        self.living().iter().any(|subscriber| subscriber.wants.messages && subscriber.covers(id))
     }
 
     /// Hands an event to all who want it.
-    pub(crate) fn publish(&mut self, event: &Event) {
-        self.drop_closed();
-        for subscriber in self.all.iter().filter(|subscriber| subscriber.wants(event)) {
+    pub(crate) fn publish(&self, event: &Event) {
+        for subscriber in self.living().iter().filter(|subscriber| subscriber.wants(event)) {
             subscriber.queue.push(event.clone());
         }
     }
 
     /// Tells everybody that nothing more will come.
-    pub(crate) fn end(&mut self) {
-        for subscriber in self.all.drain(..) {
+    pub(crate) fn end(&self) {
+        for subscriber in self.living().drain(..) {
             subscriber.queue.end();
         }
     }
 
-    fn drop_closed(&mut self) {
-        self.all.retain(|subscriber| !subscriber.queue.closed.load(Ordering::Acquire));
+    /// Those that have not gone.
+    fn living(&self) -> MutexGuard<'_, Vec<Subscriber>> {
+        // Nothing panics while it is held; should it happen all the same, the list is still a list.
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|subscriber| !subscriber.queue.closed.load(Ordering::Acquire));
+        all
     }
 }
 
@@ -186,7 +187,7 @@ mod tests {
 
     #[tokio::test(flavor = "current_thread")]
     async fn a_slow_subscriber_is_told_what_it_missed_and_keeps_the_order() {
-        let mut subscribers = Subscribers::default();
+        let subscribers = Subscribers::default();
         let wants = Subscribe { logs: Some(Default::default()), ..Subscribe::default() };
         let queue = subscribers.add(wants, None);
         let big = "x".repeat(QUEUE_BYTES / 4);
@@ -204,7 +205,7 @@ mod tests {
 
     #[test]
     fn one_that_has_gone_is_dropped_and_costs_nothing() {
-        let mut subscribers = Subscribers::default();
+        let subscribers = Subscribers::default();
         let wants = Subscribe { logs: Some(Default::default()), ..Subscribe::default() };
         let queue = subscribers.add(wants, None);
         assert!(subscribers.want_log(0, Stream::Out));

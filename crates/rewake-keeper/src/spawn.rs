@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rewake_unix::limits::OpenFiles;
 use rewake_unix::spawn::{Command, Step, Streams};
-use rewake_unix::{fd, fdpass, memfd, pipe, signal, spawn};
+use rewake_unix::{fd, fdpass, memfd, pipe, signal, spawn, spool};
 use rewake_wire::keeper::{FdKind, IpcMode, MAX_PLAN_BYTES, Passed, Plan, SpawnError, SpawnStep, Stdio};
 
+use crate::log;
 use crate::runs::{About, Run, Stage};
 
 /// Longest note on a run, as agreed.
@@ -44,11 +46,12 @@ pub(crate) fn make(given: Given<'_>, tag: String, plan: Option<&OwnedFd>) -> Res
     let plan = read_plan(&tag, plan)?;
     let command = command(&plan, given.open_files)?;
     let sockets = sockets(&plan.sockets, given.kept)?;
-    let mut ends = Ends { fds: Vec::new(), given };
-    let stdin = ends.stream(plan.stdin, FdKind::Stdin)?;
-    let stdout = ends.stream(plan.stdout, FdKind::Stdout)?;
-    let stderr = ends.stream(plan.stderr, FdKind::Stderr)?;
+    let mut ends = Ends { fds: Vec::new(), given, plan: &plan };
+    let stdin = ends.input()?;
+    let stdout = ends.output(plan.stdout, FdKind::Stdout, FdKind::StdoutSpool)?;
+    let stderr = ends.output(plan.stderr, FdKind::Stderr, FdKind::StderrSpool)?;
     let channel = plan.ipc.is_some().then(|| ends.channel()).transpose()?;
+    let mut fds = ends.fds;
     let null = given.null;
     let extra: Vec<BorrowedFd<'_>> = sockets.into_iter().chain(channel.as_ref().map(AsFd::as_fd)).collect();
     let streams = Streams {
@@ -65,7 +68,6 @@ pub(crate) fn make(given: Given<'_>, tag: String, plan: Option<&OwnedFd>) -> Res
     let started_at_ms = now_ms();
     let spawned = spawn::spawn(&command, streams).map_err(|error| failed(error, &about))?;
     let pidfd = Rc::new(spawned.pidfd);
-    let mut fds = ends.fds;
     fds.insert(0, (FdKind::Pid, Rc::clone(&pidfd)));
     Ok(Run {
         tag,
@@ -182,23 +184,69 @@ fn sockets<'a>(passed: &[Passed], kept: &'a BTreeMap<String, Rc<OwnedFd>>) -> Re
 struct Ends<'a> {
     fds: Vec<(FdKind, Rc<OwnedFd>)>,
     given: Given<'a>,
+    plan: &'a Plan,
 }
 
 impl Ends<'_> {
-    /// The process's end of a stream; `None` for the null device.
-    fn stream(&mut self, stdio: Stdio, kind: FdKind) -> Result<Option<OwnedFd>, SpawnError> {
+    /// The process's end of its stdin; `None` for the null device.
+    fn input(&mut self) -> Result<Option<OwnedFd>, SpawnError> {
+        match self.plan.stdin {
+            Stdio::Null => Ok(None),
+            Stdio::Pipe => {
+                let (read, write) = pipe::new().map_err(|error| self.out_of(SpawnStep::Pipe, &error))?;
+                self.keep(FdKind::Stdin, write, SpawnStep::Pipe)?;
+                Ok(Some(read))
+            }
+            Stdio::PipeAndSpool | Stdio::Spool => Err(bad_plan("stdin cannot be a spool")),
+        }
+    }
+
+    /// The process's end of an output; `None` for the null device.
+    fn output(&mut self, stdio: Stdio, kind: FdKind, spool_kind: FdKind) -> Result<Option<OwnedFd>, SpawnError> {
         match stdio {
-            Stdio::Null => return Ok(None),
-            Stdio::Pipe => {}
+            Stdio::Null => Ok(None),
+            Stdio::Pipe => self.pipe(kind).map(Some),
+            Stdio::PipeAndSpool => self.pipe_and_spool(kind, spool_kind).map(Some),
+            Stdio::Spool => match self.spool(spool_kind) {
+                Some(theirs) => Ok(Some(theirs)),
+                None => self.pipe_and_spool(kind, spool_kind).map(Some),
+            },
         }
+    }
+
+    fn pipe(&mut self, kind: FdKind) -> Result<OwnedFd, SpawnError> {
         let (read, write) = pipe::new().map_err(|error| self.out_of(SpawnStep::Pipe, &error))?;
-        let (ours, theirs) = if kind == FdKind::Stdin { (write, read) } else { (read, write) };
-        if kind != FdKind::Stdin && self.given.large_pipes {
+        if self.given.large_pipes {
             // Refused above the user's limits: then it is an ordinary pipe.
-            let _ = pipe::set_size(ours.as_fd(), PIPE_BYTES);
+            let _ = pipe::set_size(read.as_fd(), PIPE_BYTES);
         }
-        self.keep(kind, ours, SpawnStep::Pipe)?;
-        Ok(Some(theirs))
+        self.keep(kind, read, SpawnStep::Pipe)?;
+        Ok(write)
+    }
+
+    fn pipe_and_spool(&mut self, kind: FdKind, spool_kind: FdKind) -> Result<OwnedFd, SpawnError> {
+        let spool = spool::in_memory().map_err(|error| self.out_of(SpawnStep::Pipe, &error))?;
+        self.fds.push((spool_kind, Rc::new(spool)));
+        self.pipe(kind)
+    }
+
+    /// The end of a spool that the process adds to; `None` where none can be made, for whatever reason: a pipe does, too.
+    fn spool(&mut self, kind: FdKind) -> Option<OwnedFd> {
+        let folder = self.plan.spool_folder.as_deref()?;
+        match spool::create(Path::new(folder)) {
+            Ok((ours, theirs)) => {
+                if self.plan.uid.is_some() || self.plan.gid.is_some() {
+                    // Without privilege the process cannot become that user either, which is told by itself.
+                    let _ = spool::give_to(ours.as_fd(), self.plan.uid, self.plan.gid);
+                }
+                self.fds.push((kind, Rc::new(ours)));
+                Some(theirs)
+            }
+            Err(error) => {
+                log::line(format_args!("output goes through a pipe: no spool in {folder}: {error}"));
+                None
+            }
+        }
     }
 
     fn channel(&mut self) -> Result<OwnedFd, SpawnError> {

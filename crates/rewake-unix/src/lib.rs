@@ -4,6 +4,7 @@
 pub mod detach;
 pub mod double;
 pub mod errno;
+pub mod events;
 pub mod fd;
 pub mod fdpass;
 pub mod file;
@@ -21,6 +22,7 @@ pub mod reap;
 pub mod signal;
 pub mod socket;
 pub mod spawn;
+pub mod spool;
 pub mod terminal;
 pub mod this;
 pub mod user;

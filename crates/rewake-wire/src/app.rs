@@ -145,25 +145,54 @@ pub enum StopWith {
     Message,
 }
 
-/// Where a process's output goes.
+/// Where a process's output goes, and how.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogSpec {
     pub out: LogTarget,
     pub error: LogTarget,
+    /// Both streams in one file, beside their own.
+    #[serde(default = "LogTarget::null")]
+    pub combined: LogTarget,
     /// True: no `-<pm_id>` before the extension of the file names.
     pub merge: bool,
+    /// Before each line, or in each object: the time in this format, in the tokens of Day.js.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date_format: Option<String>,
+    /// One JSON object a line.
+    #[serde(default)]
+    pub json: bool,
+    #[serde(default)]
+    pub capture: LogCapture,
 }
 
 /// One stream's file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogTarget {
-    /// `<home>/logs/<name>-out.log` or `-error.log`; nowhere when embedded without a home.
+    /// `<home>/logs/<name>-out.log`, `-error.log`, or `<name>.log` for both; nowhere when embedded without a home.
     Default,
     /// Thrown away (subscribers still see it).
     Null,
     /// An absolute path.
     File(String),
+}
+
+impl LogTarget {
+    fn null() -> Self {
+        Self::Null
+    }
+}
+
+/// How output leaves the process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogCapture {
+    /// A spool for Node, a pipe for others.
+    #[default]
+    Auto,
+    /// An unnamed file: nothing waits in the process, so nothing is lost with it.
+    Spool,
+    Pipe,
 }
 
 impl AppSpec {

@@ -77,6 +77,10 @@ pub enum FdKind {
     Stdout,
     /// Read end of its stderr.
     Stderr,
+    /// The file that holds its stdout until it is in the log, open for reading and releasing.
+    StdoutSpool,
+    /// The file that holds its stderr until it is in the log.
+    StderrSpool,
     /// Our end of Node's IPC channel, non-blocking.
     Ipc,
 }
@@ -141,6 +145,9 @@ pub struct Plan {
     /// What the process finds from number 3 on; the channel comes behind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sockets: Vec<Passed>,
+    /// Where `Stdio::Spool` makes its files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spool_folder: Option<String>,
     pub ipc: Option<IpcMode>,
     /// Makes it a worker of Node's `cluster`: its `NODE_UNIQUE_ID`, above 0 and never given twice. Needs `ipc`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -171,6 +178,10 @@ pub enum Stdio {
     Null,
     /// A pipe; the other end comes with `Spawned`.
     Pipe,
+    /// Output only: a pipe, and a file in memory for what was taken out of it and is not in the log yet.
+    PipeAndSpool,
+    /// Output only: an unnamed file in `spool_folder` that the process adds to. Where there can be none, as `PipeAndSpool`.
+    Spool,
 }
 
 /// How Node frames messages on its channel.

@@ -116,6 +116,8 @@ pub enum Request {
         #[serde(default)]
         target: Option<String>,
     },
+    /// Open all log files anew by their paths, each at the end of its line: for those who move them away.
+    ReloadLogs,
     /// Write the dump that `Resurrect` reads.
     Save {
         #[serde(default)]
@@ -196,6 +198,7 @@ pub enum Reply {
     Env(BTreeMap<u32, BTreeMap<String, String>>),
     /// Files that were truncated.
     Flushed(Vec<String>),
+    LogsReloaded,
     /// Where the dump was written and how many slots it holds.
     Saved {
         path: String,

@@ -46,6 +46,7 @@ pub(crate) enum Command {
     Describe(one::One),
     Logs(logs::Logs),
     Flush(target::Target),
+    ReloadLogs,
     Env(one::One),
     Pid(target::Target),
     Id(one::One),
@@ -104,6 +105,7 @@ pub(crate) fn description(verb: Verb) -> clap::Command {
         Verb::SendSignal => Fit::<send_signal::SendSignal>::command(),
         Verb::List
         | Verb::Prettylist
+        | Verb::ReloadLogs
         | Verb::Ping
         | Verb::Save
         | Verb::Resurrect
@@ -132,6 +134,7 @@ fn command(verb: Verb, rest: &[&str]) -> Result<(Command, Options), ErrorReply> 
         Verb::Describe => with(fit(at, rest)?, Command::Describe),
         Verb::Logs => with(fit(at, rest)?, Command::Logs),
         Verb::Flush => with(fit(at, rest)?, Command::Flush),
+        Verb::ReloadLogs => plain(at, rest, Command::ReloadLogs)?,
         Verb::Env => with(fit(at, rest)?, Command::Env),
         Verb::Pid => with(fit(at, rest)?, Command::Pid),
         Verb::Id => with(fit(at, rest)?, Command::Id),

@@ -116,11 +116,14 @@ pub(crate) struct Options {
     /// Keep no logs
     #[arg(long, help_heading = LOGS)]
     pub(crate) disable_logs: bool,
-    #[arg(long, hide = true, value_name = "TYPE", allow_hyphen_values = true)]
+    /// Lines as `raw` text or as `json` objects
+    #[arg(long, value_name = "TYPE", allow_hyphen_values = true, help_heading = LOGS)]
     pub(crate) log_type: Option<String>,
-    #[arg(long, hide = true, value_name = "FORMAT", allow_hyphen_values = true)]
+    /// Time before each line, such as `YYYY-MM-DD HH:mm:ss`
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, help_heading = LOGS)]
     pub(crate) log_date_format: Option<String>,
-    #[arg(long, hide = true)]
+    /// Time before each line
+    #[arg(long, help_heading = LOGS)]
     pub(crate) time: bool,
 
     /// JSON instead of text

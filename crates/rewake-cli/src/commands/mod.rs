@@ -13,6 +13,7 @@ mod logs;
 mod pid;
 mod ping;
 mod reload;
+mod reload_logs;
 mod reset;
 mod restart;
 mod resurrect;
@@ -85,6 +86,7 @@ pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
         Command::Describe(args) => describe::run(session, args.target).await,
         Command::Logs(args) => logs::run(session, args).await,
         Command::Flush(args) => flush::run(session, args.target).await,
+        Command::ReloadLogs => reload_logs::run(session).await,
         Command::Env(args) => env::run(session, args.target).await,
         Command::Pid(args) => pid::run(session, args.target).await,
         Command::Id(args) => id::run(session, args.target).await,

@@ -37,6 +37,7 @@ pub(super) fn verb(verb: Verb) -> String {
         | Verb::Describe
         | Verb::Logs
         | Verb::Flush
+        | Verb::ReloadLogs
         | Verb::Env
         | Verb::Pid
         | Verb::Id
@@ -62,6 +63,7 @@ pub(super) fn verb(verb: Verb) -> String {
         | Verb::Describe
         | Verb::Logs
         | Verb::Flush
+        | Verb::ReloadLogs
         | Verb::Env
         | Verb::Pid
         | Verb::Id

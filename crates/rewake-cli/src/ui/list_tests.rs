@@ -1,6 +1,6 @@
 //! The table at the widths people have.
 
-use rewake_wire::{AppSpec, ClusterBalance, LaunchSpec, LogSpec, LogTarget, PolicySpec};
+use rewake_wire::{AppSpec, ClusterBalance, LaunchSpec, LogCapture, LogSpec, LogTarget, PolicySpec};
 use unicode_width::UnicodeWidthStr;
 
 use super::*;
@@ -54,7 +54,15 @@ pub(in crate::ui) fn slot(id: u32, name: &str) -> SlotInfo {
             instances: 1,
             launch,
             policy: PolicySpec::default(),
-            logs: LogSpec { out: LogTarget::Default, error: LogTarget::Default, merge: true },
+            logs: LogSpec {
+                out: LogTarget::Default,
+                error: LogTarget::Default,
+                combined: LogTarget::Null,
+                merge: true,
+                date_format: None,
+                json: false,
+                capture: LogCapture::Auto,
+            },
             version: None,
         },
     }

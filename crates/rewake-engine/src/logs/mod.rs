@@ -1,6 +1,150 @@
 //! Output of apps: where it goes, how it gets there, and who else sees it. Bytes are never decoded on their way to the file.
 
+mod date;
 pub(crate) mod file;
+mod files;
+mod ledger;
 mod lines;
 pub(crate) mod paths;
-pub(crate) mod pump;
+pub(crate) mod render;
+mod spool;
+mod stream;
+mod thread;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use rewake_unix::events::Waker;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+pub(crate) use self::ledger::Key;
+use self::ledger::Ledger;
+pub(crate) use self::stream::NewStream;
+use self::stream::Tools;
+pub(crate) use self::thread::Said;
+use self::thread::{Carrier, Order};
+use crate::subscribers::Subscribers;
+
+/// The keeper's name for the ledger. Names of sockets hold a NUL, so it is none of theirs.
+pub(crate) const LEDGER: &str = "logs";
+/// How long the last output may take at the end. A disk that needs longer hangs.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// The loop's side of the thread that carries output.
+#[derive(Debug)]
+pub(crate) struct Logs {
+    orders: Option<mpsc::Sender<Order>>,
+    waker: Arc<Waker>,
+    /// Ended runs whose output is still being carried.
+    draining: BTreeSet<u64>,
+    /// Of these, those that are to be released then.
+    to_release: BTreeSet<u64>,
+}
+
+impl Logs {
+    /// Starts the thread. `inherited`: the ledger of an earlier daemon; without one, the new ledger is given back for the keeper.
+    ///
+    /// # Errors
+    /// For want of descriptors, memory or threads.
+    pub(crate) fn start(
+        inherited: Option<OwnedFd>,
+        subscribers: Subscribers,
+        said: tokio::sync::mpsc::UnboundedSender<Said>,
+    ) -> io::Result<(Self, Option<OwnedFd>)> {
+        let (ledger, found, fresh) = match inherited.map(Ledger::inherited) {
+            Some(Ok((ledger, found))) => (ledger, found, None),
+            Some(Err(error)) => return Err(error),
+            None => {
+                let ledger = Ledger::new()?;
+                let fd = ledger.as_fd().try_clone_to_owned()?;
+                (ledger, Vec::new(), Some(fd))
+            }
+        };
+        let waker = Arc::new(Waker::new()?);
+        let (orders, inbox) = mpsc::channel();
+        let carrier = Carrier::new(Tools::new(ledger, subscribers), found, Arc::clone(&waker), inbox, said)?;
+        std::thread::Builder::new().name("rewake-logs".into()).stack_size(256 << 10).spawn(|| carrier.run())?;
+        let logs = Self { orders: Some(orders), waker, draining: BTreeSet::new(), to_release: BTreeSet::new() };
+        Ok((logs, fresh))
+    }
+
+    /// Carries one more stream.
+    pub(crate) fn carry(&self, stream: NewStream) {
+        self.order(Order::Carry(Box::new(stream)));
+    }
+
+    /// All runs of an earlier daemon have been taken up.
+    pub(crate) fn settled(&self) {
+        self.order(Order::Settled);
+    }
+
+    /// A run has ended; [`Said::Drained`] follows when its output is in the logs.
+    pub(crate) fn run_ended(&mut self, run: u64) {
+        self.draining.insert(run);
+        self.order(Order::Ended { run });
+    }
+
+    /// Whether the keeper may let go of a run now. If not, [`Logs::drained`] says so when it may: until then a daemon that dies
+    /// must leave the output to the next.
+    pub(crate) fn may_release(&mut self, run: u64) -> bool {
+        let may = !self.draining.contains(&run);
+        if !may {
+            self.to_release.insert(run);
+        }
+        may
+    }
+
+    /// A run's output is in the logs. Whether the keeper is to let go of the run now.
+    pub(crate) fn drained(&mut self, run: u64) -> bool {
+        self.draining.remove(&run);
+        self.to_release.remove(&run)
+    }
+
+    /// Opens all files anew.
+    pub(crate) fn reopen(&self) -> oneshot::Receiver<()> {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::Reopen(answer));
+        answered
+    }
+
+    /// Carries what there is, and ends the thread. Within a bound: a hanging disk must not keep the supervisor.
+    pub(crate) async fn close(&mut self) {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::Close(answer));
+        if timeout(LAST_WORDS, answered).await.is_err() {
+            tracing::error!("the last output of apps could not be written in time");
+        }
+        self.orders = None;
+    }
+
+    fn order(&self, order: Order) {
+        // The thread ends only when it was told to.
+        if self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok()) {
+            self.waker.wake();
+        }
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        self.orders = None;
+        self.waker.wake();
+    }
+}
+
+/// Where output waits: in memory where there is such a folder, else in the home.
+pub(crate) fn spool_folder(home: Option<&Path>) -> Option<PathBuf> {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    let in_memory = runtime.into_iter().chain([PathBuf::from("/dev/shm")]).find(|path| usable(path));
+    in_memory.or_else(|| home.map(Path::to_owned))
+}
+
+/// Whether unnamed files can be made there; found out by making one.
+fn usable(folder: &Path) -> bool {
+    rewake_unix::spool::is_in_memory(folder) && rewake_unix::spool::create(folder).is_ok()
+}

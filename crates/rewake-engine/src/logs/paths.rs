@@ -2,20 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
-use rewake_wire::{AppSpec, LogTarget, Stream};
+use rewake_wire::{AppSpec, LogTarget};
 
-/// Where a slot's stream goes; `None`: nowhere.
-pub(crate) fn path(spec: &AppSpec, stream: Stream, id: u32, logs: Option<&Path>) -> Option<PathBuf> {
-    let (target, word) = match stream {
-        Stream::Out => (&spec.logs.out, "out"),
-        Stream::Err => (&spec.logs.error, "error"),
+/// Where a slot's output goes; `None`: nowhere.
+#[derive(Debug)]
+pub(crate) struct LogPaths {
+    pub(crate) out: Option<PathBuf>,
+    pub(crate) error: Option<PathBuf>,
+    /// Both streams.
+    pub(crate) combined: Option<PathBuf>,
+}
+
+/// The files of a slot.
+pub(crate) fn of(spec: &AppSpec, id: u32, logs: Option<&Path>) -> LogPaths {
+    let path = |target: &LogTarget, word: &str| {
+        let path = match target {
+            LogTarget::Null => return None,
+            LogTarget::Default => logs?.join(format!("{}{word}.log", plain(&spec.name))),
+            LogTarget::File(path) => PathBuf::from(path),
+        };
+        Some(if spec.logs.merge { path } else { with_id(&path, id) })
     };
-    let path = match target {
-        LogTarget::Null => return None,
-        LogTarget::Default => logs?.join(format!("{}-{word}.log", plain(&spec.name))),
-        LogTarget::File(path) => PathBuf::from(path),
-    };
-    Some(if spec.logs.merge { path } else { with_id(&path, id) })
+    LogPaths {
+        out: path(&spec.logs.out, "-out"),
+        error: path(&spec.logs.error, "-error"),
+        combined: path(&spec.logs.combined, ""),
+    }
 }
 
 /// A name as a file name: anything but letters, digits, `.` and `-` becomes `-`. What would be hidden or climb does not.

@@ -15,7 +15,8 @@ pub(crate) fn flush(engine: &Engine, target: Option<&str>) -> Result<Reply, Erro
         None => engine.core.slots().map(|slot| slot.id).collect(),
     };
     let sheets = ids.iter().filter_map(|id| engine.sheets.get(id));
-    let files = sheets.flat_map(|sheet| [sheet.out_log.clone(), sheet.error_log.clone()]).flatten();
+    let files =
+        sheets.flat_map(|sheet| [sheet.out_log.clone(), sheet.error_log.clone(), sheet.combined_log.clone()]).flatten();
     // PM2 empties its own log, too, when no app is named.
     let own = engine.home.as_ref().filter(|_| target.is_none()).map(|home| home.join("rewake.log"));
     let files: BTreeSet<PathBuf> = files.chain(own).collect();

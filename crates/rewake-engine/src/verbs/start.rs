@@ -1,14 +1,14 @@
 //! `start`: apps from their descriptions. All are checked before any is touched.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use rewake_core::{Command, Phase, RunId, Slot, SlotId, Wanted};
-use rewake_wire::{AppSpec, ErrorCode, ErrorReply, Stream, WhenKnown};
+use rewake_wire::{AppSpec, ErrorCode, ErrorReply, WhenKnown};
 
 use crate::clock::epoch_ms;
 use crate::engine::Engine;
-use crate::logs::{file, paths};
+use crate::logs::file;
+use crate::logs::paths::{self, LogPaths};
 use crate::pending::{Answer, Then, tell};
 use crate::sheet::{Sheet, new_slot, policy};
 use crate::sockets;
@@ -105,8 +105,8 @@ fn refuse_if_other_or_running(engine: &Engine, app: &AppSpec, known: &[&Slot]) -
 }
 
 fn check_logs(engine: &Engine, app: &AppSpec, id: u32) -> Result<(), ErrorReply> {
-    for stream in [Stream::Out, Stream::Err] {
-        let Some(path) = log_path(engine, app, stream, id) else { continue };
+    let paths = log_paths(engine, app, id);
+    for path in [paths.out, paths.error, paths.combined].into_iter().flatten() {
         file::check(&path).map_err(|error| {
             let message = format!("`{}`: cannot write the log `{}`: {error}", app.name, path.display());
             ErrorReply::new(ErrorCode::Storage, message)
@@ -116,9 +116,9 @@ fn check_logs(engine: &Engine, app: &AppSpec, id: u32) -> Result<(), ErrorReply>
     Ok(())
 }
 
-fn log_path(engine: &Engine, app: &AppSpec, stream: Stream, id: u32) -> Option<PathBuf> {
+fn log_paths(engine: &Engine, app: &AppSpec, id: u32) -> LogPaths {
     let logs = engine.home.as_ref().map(|home| home.join("logs"));
-    paths::path(app, stream, id, logs.as_deref())
+    paths::of(app, id, logs.as_deref())
 }
 
 /// Puts the apps on the list.
@@ -157,8 +157,7 @@ pub(crate) fn add(engine: &mut Engine, app: &AppSpec) -> SlotId {
 
 /// A sheet for a slot with this id.
 pub(crate) fn sheet(engine: &Engine, id: SlotId, spec: AppSpec, created_at_ms: u64) -> Sheet {
-    let out_log = log_path(engine, &spec, Stream::Out, id.0);
-    let error_log = log_path(engine, &spec, Stream::Err, id.0);
+    let LogPaths { out: out_log, error: error_log, combined: combined_log } = log_paths(engine, &spec, id.0);
     Sheet {
         spec,
         before_reload: None,
@@ -168,6 +167,7 @@ pub(crate) fn sheet(engine: &Engine, id: SlotId, spec: AppSpec, created_at_ms: u
         reason: None,
         out_log,
         error_log,
+        combined_log,
     }
 }
 
@@ -176,8 +176,8 @@ pub(crate) fn redefine(engine: &mut Engine, id: SlotId, spec: AppSpec) {
     engine.core.redefine(id, policy(&spec));
     let fresh = sheet(engine, id, spec, epoch_ms());
     if let Some(sheet) = engine.sheets.get_mut(&id) {
-        let Sheet { spec, out_log, error_log, .. } = fresh;
-        *sheet = Sheet { spec, out_log, error_log, ..sheet.clone() };
+        let Sheet { spec, out_log, error_log, combined_log, .. } = fresh;
+        *sheet = Sheet { spec, out_log, error_log, combined_log, ..sheet.clone() };
     }
     engine.save();
 }

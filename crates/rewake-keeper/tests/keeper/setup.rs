@@ -221,6 +221,7 @@ pub(crate) fn plan(argv: &[&str]) -> Plan {
         stdout: Stdio::Null,
         stderr: Stdio::Null,
         sockets: Vec::new(),
+        spool_folder: None,
         ipc: None,
         unique_id: None,
         uid: None,

@@ -1,0 +1,74 @@
+//! All log files that streams are written to, each opened once however many streams there are. Decides nothing about their content.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::file::LogFile;
+use super::ledger::Key;
+
+/// The files, by path.
+#[derive(Debug, Default)]
+pub(crate) struct Files {
+    all: BTreeMap<PathBuf, LogFile>,
+    /// A stream has ended a line that others may have waited for.
+    freed: bool,
+}
+
+impl Files {
+    /// One more stream is written there.
+    pub(crate) fn enter(&mut self, path: &Path) {
+        self.all.entry(path.to_owned()).or_insert_with(|| LogFile::new(path.to_owned())).users += 1;
+    }
+
+    /// A stream is over. `cut`: it has left a line without its end, which others must not go on with.
+    pub(crate) fn leave(&mut self, path: &Path, key: Key, cut: bool, now: Instant) {
+        let Some(file) = self.all.get_mut(path) else { return };
+        if cut && file.end(now).is_some() {
+            file.add(b"\n", now);
+        }
+        file.users -= 1;
+        if file.users == 0 {
+            self.all.remove(path);
+        } else {
+            self.line_state(path, key, false);
+        }
+    }
+
+    pub(crate) fn get(&mut self, path: &Path) -> Option<&mut LogFile> {
+        self.all.get_mut(path)
+    }
+
+    /// Whether several streams are written there, so that only whole lines may go in.
+    pub(crate) fn is_shared(&self, path: &Path) -> bool {
+        self.all.get(path).is_some_and(|file| file.users > 1)
+    }
+
+    /// Whether a stream is in the middle of a line there.
+    pub(crate) fn line_state(&mut self, path: &Path, key: Key, mid_line: bool) {
+        let Some(file) = self.all.get_mut(path) else { return };
+        if mid_line {
+            file.reserved = Some(key);
+        } else if file.reserved.is_none_or(|by| by == key) {
+            self.freed |= file.reserved.take().is_some();
+            file.at_line_end();
+        }
+    }
+
+    /// Whether a line has ended since the last call that others may have waited for.
+    pub(crate) fn take_freed(&mut self) -> bool {
+        std::mem::take(&mut self.freed)
+    }
+
+    /// Opens all anew by their paths, each at the end of its line.
+    pub(crate) fn reopen(&mut self) {
+        for file in self.all.values_mut() {
+            file.reopen();
+        }
+    }
+
+    /// When a file that could not be written is worth trying again.
+    pub(crate) fn retry_at(&self, path: &Path) -> Option<Instant> {
+        self.all.get(path).and_then(LogFile::retry_at)
+    }
+}

@@ -1,0 +1,404 @@
+//! The thread that carries output from spools to logs: a disk that hangs, or eight apps at full speed, never delay the loop.
+//! Sleeps without a timer when nothing is written.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use rewake_unix::events::{Events, Waker, Watch, Write, Writes};
+use tokio::sync::oneshot;
+
+use super::ledger::{Key, Place, Record};
+use super::stream::{NewStream, Step, Stream, Tools};
+
+/// What one stream may move before the others get their turn.
+const SLICE: u64 = 1 << 20;
+/// How long after the last byte a stream is looked at again before it is waited for: a program that writes line by line would
+/// else cost two calls and a switch a line. Small beside what people notice, long beside a line.
+const PACE: Duration = Duration::from_millis(5);
+/// The same for a pipe, which holds the program back when it is full.
+const PIPE_PACE: Duration = Duration::from_millis(1);
+/// How often a stream is looked at that cannot wake us, for want of watches.
+const UNWATCHED_PACE: Duration = Duration::from_millis(100);
+/// Streams of ended runs that something else still holds open, each a descriptor. The oldest go.
+const MOST_LEFT_OPEN: usize = 128;
+
+/// Names of what wakes the thread; streams have numbers above.
+const WAKER: u64 = 0;
+const WRITES: u64 = 1;
+const FIRST_STREAM: u64 = 2;
+
+/// What the loop tells the thread.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Carry(Box<NewStream>),
+    /// The run has ended.
+    Ended {
+        run: u64,
+    },
+    /// All runs that an earlier daemon left have been taken up.
+    Settled,
+    /// Open the files anew by their paths.
+    Reopen(oneshot::Sender<()>),
+    /// Carry what there is, and end.
+    Close(oneshot::Sender<()>),
+}
+
+/// What the thread tells the loop.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// All that an ended run had written when it ended is in its logs.
+    Drained { run: u64 },
+}
+
+/// The thread's state.
+pub(crate) struct Carrier {
+    pub(crate) tools: Tools,
+    pub(crate) found: Vec<(Place, Record)>,
+    pub(crate) waker: Arc<Waker>,
+    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) said: tokio::sync::mpsc::UnboundedSender<Said>,
+    events: Events,
+    writes: Option<Writes>,
+    streams: BTreeMap<Key, Watched>,
+    numbers: HashMap<u64, Key>,
+    watches: HashMap<Watch, Key>,
+    next_number: u64,
+    ended: BTreeSet<u64>,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+struct Watched {
+    stream: Stream,
+    number: u64,
+    doing: Doing,
+    /// It wakes us when something comes.
+    armed: bool,
+    /// Length of the spool when it was last carried to its end.
+    seen: u64,
+}
+
+/// What is next for a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doing {
+    /// It has something to carry, or may have.
+    Busy,
+    /// It is looked at again then.
+    LookAt(Instant),
+    /// It wakes us.
+    Asleep,
+}
+
+impl Carrier {
+    pub(crate) fn new(
+        tools: Tools,
+        found: Vec<(Place, Record)>,
+        waker: Arc<Waker>,
+        orders: mpsc::Receiver<Order>,
+        said: tokio::sync::mpsc::UnboundedSender<Said>,
+    ) -> io::Result<Self> {
+        let events = Events::new()?;
+        events.add(waker.as_fd(), WAKER)?;
+        Ok(Self {
+            tools,
+            found,
+            waker,
+            orders,
+            said,
+            events,
+            writes: None,
+            streams: BTreeMap::new(),
+            numbers: HashMap::new(),
+            watches: HashMap::new(),
+            next_number: FIRST_STREAM,
+            ended: BTreeSet::new(),
+            closing: None,
+        })
+    }
+
+    /// Carries until told to end, or until nobody is left who could tell.
+    pub(crate) fn run(mut self) {
+        loop {
+            let ready = match self.events.wait(self.timeout()) {
+                Ok(ready) => ready,
+                Err(error) => {
+                    tracing::error!("cannot wait for output: {error}");
+                    std::thread::sleep(Duration::from_secs(1));
+                    Vec::new()
+                }
+            };
+            for name in ready {
+                match name {
+                    WAKER => {
+                        self.waker.clear();
+                        if !self.take_orders() {
+                            return;
+                        }
+                    }
+                    WRITES => self.take_writes(),
+                    number => self.wake(self.numbers.get(&number).copied()),
+                }
+            }
+            self.turn();
+            self.look_at_ended();
+            let settled = |watched: &Watched| watched.is_at_rest() || watched.stream.is_stuck();
+            if self.closing.is_some() && self.streams.values().all(settled) {
+                return self.end();
+            }
+        }
+    }
+
+    /// How long to sleep; `None`: until something happens.
+    fn timeout(&self) -> Option<Duration> {
+        let now = Instant::now();
+        let mut next: Option<Instant> = None;
+        for watched in self.streams.values() {
+            match watched.doing {
+                Doing::Busy => return Some(Duration::ZERO),
+                Doing::LookAt(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                Doing::Asleep => {}
+            }
+            if watched.stream.is_stuck() {
+                next = next.into_iter().chain(watched.stream.retry_at(&self.tools.files)).min();
+            }
+        }
+        next.map(|at| at.saturating_duration_since(now))
+    }
+
+    /// False: everybody is gone.
+    fn take_orders(&mut self) -> bool {
+        loop {
+            match self.orders.try_recv() {
+                Ok(Order::Carry(new)) => self.carry(*new),
+                Ok(Order::Ended { run }) => self.run_ended(run),
+                Ok(Order::Settled) => {
+                    for (place, _) in std::mem::take(&mut self.found) {
+                        self.tools.ledger.forget(place);
+                    }
+                }
+                Ok(Order::Reopen(answer)) => {
+                    self.tools.files.reopen();
+                    // Whoever asked may have gone.
+                    let _ = answer.send(());
+                }
+                Ok(Order::Close(answer)) => {
+                    self.closing = Some(answer);
+                    for watched in self.streams.values_mut() {
+                        watched.stream.ended = true;
+                        watched.doing = Doing::Busy;
+                    }
+                }
+                Err(mpsc::TryRecvError::Empty) => return true,
+                Err(mpsc::TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn carry(&mut self, new: NewStream) {
+        let key = new.key;
+        let found = self.found.iter().position(|(_, record)| record.key == key).map(|at| self.found.swap_remove(at));
+        let mut stream = Stream::new(new, found, &mut self.tools);
+        let number = self.next_number;
+        self.next_number += 1;
+        if let Some(pipe) = &stream.spool.pipe {
+            if let Err(error) = self.events.add_once(pipe.as_fd(), number) {
+                tracing::error!("output cannot be waited for: {error}");
+            }
+        } else if stream.closed_at.is_none() {
+            stream.watch = self.watch(&stream, false);
+            self.watches.extend(stream.watch.map(|watch| (watch, key)));
+        }
+        self.numbers.insert(number, key);
+        self.streams.insert(key, Watched { stream, number, doing: Doing::Busy, armed: false, seen: 0 });
+    }
+
+    fn watch(&mut self, stream: &Stream, written: bool) -> Option<Watch> {
+        if self.writes.is_none() {
+            self.writes = self.open_writes();
+        }
+        match self.writes.as_ref()?.watch(stream.spool.file().as_fd(), written) {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::warn!("an output cannot be watched and is looked at often instead: {error}");
+                None
+            }
+        }
+    }
+
+    fn open_writes(&self) -> Option<Writes> {
+        let opened = Writes::new().and_then(|writes| self.events.add(writes.as_fd(), WRITES).map(|()| writes));
+        opened.inspect_err(|error| tracing::warn!("outputs cannot be watched: {error}")).ok()
+    }
+
+    fn run_ended(&mut self, run: u64) {
+        self.ended.insert(run);
+        for watched in self.of_run(run) {
+            watched.stream.ended = true;
+            watched.doing = Doing::Busy;
+        }
+    }
+
+    fn of_run(&mut self, run: u64) -> impl Iterator<Item = &mut Watched> {
+        self.streams.range_mut(Key { run, err: false }..=Key { run, err: true }).map(|(_, watched)| watched)
+    }
+
+    fn take_writes(&mut self) {
+        let all = self.writes.as_ref().map(Writes::read);
+        for write in all.into_iter().flatten().flatten() {
+            match write {
+                Write::Written(watch) => self.wake(self.watches.get(&watch).copied()),
+                Write::Closed(watch) => {
+                    let key = self.watches.get(&watch).copied();
+                    if let Some(watched) = key.and_then(|key| self.streams.get_mut(&key)) {
+                        watched.stream.closed_at = watched.stream.spool.end().ok();
+                        watched.doing = Doing::Busy;
+                    }
+                }
+                Write::Lost => self.wake_all(),
+            }
+        }
+    }
+
+    fn wake(&mut self, key: Option<Key>) {
+        if let Some(watched) = key.and_then(|key| self.streams.get_mut(&key)) {
+            watched.doing = Doing::Busy;
+        }
+    }
+
+    fn wake_all(&mut self) {
+        for watched in self.streams.values_mut() {
+            watched.doing = Doing::Busy;
+        }
+    }
+
+    /// Each stream that has something to do does a slice of it.
+    fn turn(&mut self) {
+        let now = Instant::now();
+        let files = &self.tools.files;
+        let retries = |stream: &Stream| stream.is_stuck() && stream.retry_at(files).is_some_and(|at| at <= now);
+        let due = |watched: &Watched| match watched.doing {
+            Doing::Busy => true,
+            Doing::LookAt(at) => at <= now || retries(&watched.stream),
+            Doing::Asleep => retries(&watched.stream),
+        };
+        let keys: Vec<Key> = self.streams.iter().filter(|(_, watched)| due(watched)).map(|(&key, _)| key).collect();
+        for key in keys {
+            self.slice(key, now);
+        }
+        if self.tools.files.take_freed() {
+            self.wake_all();
+        }
+        if self.streams.values().all(|watched| watched.doing == Doing::Asleep) {
+            self.tools.rest();
+        }
+    }
+
+    fn slice(&mut self, key: Key, now: Instant) {
+        let Some(watched) = self.streams.get_mut(&key) else { return };
+        watched.disarm(self.writes.as_ref());
+        let mut moved = 0;
+        let step = loop {
+            match watched.stream.step(now, &mut self.tools) {
+                Step::Moved(bytes) if moved + bytes < SLICE => moved += bytes.max(1),
+                step @ (Step::Moved(_) | Step::Rest | Step::Held | Step::Stuck) => break step,
+            }
+        };
+        if let Step::Moved(_) = step {
+            watched.doing = Doing::Busy;
+            return;
+        }
+        if watched.stream.is_over() && watched.stream.is_done() {
+            return self.remove(key);
+        }
+        let end = watched.stream.spool.end().unwrap_or(0);
+        if moved > 0 || end != watched.seen {
+            // It may be in full flow: it is looked at again soon instead of waking us for each line.
+            watched.seen = end;
+            let pace = if watched.stream.spool.pipe.is_some() { PIPE_PACE } else { PACE };
+            watched.doing = Doing::LookAt(now + pace);
+            return;
+        }
+        watched.doing = watched.arm(self.writes.as_ref(), &self.events, now);
+    }
+
+    fn remove(&mut self, key: Key) {
+        let Some(watched) = self.streams.remove(&key) else { return };
+        self.numbers.remove(&watched.number);
+        if let Some(watch) = watched.stream.watch {
+            self.watches.remove(&watch);
+            if let Some(writes) = &self.writes {
+                writes.forget(watch);
+            }
+        }
+        if let Some(pipe) = &watched.stream.spool.pipe {
+            // The keeper has it open, too.
+            self.events.remove(pipe.as_fd());
+        }
+        watched.stream.finish(Instant::now(), &mut self.tools);
+    }
+
+    /// Tells of ended runs whose output is in the logs, and lets go of the oldest that others hold open when there are many.
+    fn look_at_ended(&mut self) {
+        let ended: Vec<u64> = self.ended.iter().copied().collect();
+        for run in ended {
+            if self.of_run(run).all(|watched| watched.is_at_rest()) {
+                self.ended.remove(&run);
+                // The loop may have ended.
+                let _ = self.said.send(Said::Drained { run });
+            }
+        }
+        let left_open = |watched: &Watched| watched.stream.ended && watched.is_at_rest();
+        if self.streams.len() > MOST_LEFT_OPEN {
+            let open: Vec<Key> =
+                self.streams.iter().filter(|(_, watched)| left_open(watched)).map(|(&key, _)| key).collect();
+            for key in open.iter().take(open.len().saturating_sub(MOST_LEFT_OPEN)) {
+                self.remove(*key);
+            }
+        }
+    }
+
+    fn end(mut self) {
+        for key in self.streams.keys().copied().collect::<Vec<_>>() {
+            self.remove(key);
+        }
+        if let Some(answer) = self.closing.take() {
+            let _ = answer.send(());
+        }
+    }
+}
+
+impl Watched {
+    /// All that has come is carried, or cannot be.
+    fn is_at_rest(&self) -> bool {
+        self.stream.is_done() && self.doing != Doing::Busy
+    }
+
+    /// It wakes us no more: it is being looked at.
+    fn disarm(&mut self, writes: Option<&Writes>) {
+        if std::mem::take(&mut self.armed)
+            && let Some(writes) = writes
+            && self.stream.watch.is_some()
+        {
+            // It was watched before; were it to fail, it would only wake us more often.
+            let _ = writes.watch(self.stream.spool.file().as_fd(), false);
+        }
+    }
+
+    /// Lets it wake us; what to do until then.
+    fn arm(&mut self, writes: Option<&Writes>, events: &Events, now: Instant) -> Doing {
+        let armed = match (&self.stream.spool.pipe, self.stream.watch, writes) {
+            (Some(pipe), _, _) => events.again(pipe.as_fd(), self.number).is_ok(),
+            (None, Some(_), Some(writes)) => writes.watch(self.stream.spool.file().as_fd(), true).is_ok(),
+            // What has ended and was not watched has nobody who writes.
+            (None, _, _) => self.stream.ended,
+        };
+        if !armed {
+            return Doing::LookAt(now + UNWATCHED_PACE);
+        }
+        self.armed = true;
+        // Something may have come just before it was armed.
+        if self.stream.spool.end().is_ok_and(|end| end != self.seen) { Doing::Busy } else { Doing::Asleep }
+    }
+}

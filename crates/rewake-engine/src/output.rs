@@ -1,0 +1,93 @@
+//! From the loop to the thread that carries output: what a run writes, that it has ended, and when the keeper may forget it.
+//! Touches no byte of it.
+
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use rewake_core::{RunId, SlotId};
+use rewake_wire::Stream;
+use rewake_wire::keeper::Order;
+
+use crate::effects::Outgoing;
+use crate::engine::Engine;
+use crate::logs::render::Format;
+use crate::logs::{Key, LEDGER, Logs, NewStream, Said};
+
+/// Where a run's output is found.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    pub(crate) out: Ends,
+    pub(crate) err: Ends,
+}
+
+/// The descriptors of one stream.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    pub(crate) pipe: Option<OwnedFd>,
+    pub(crate) spool: Option<OwnedFd>,
+}
+
+impl Engine {
+    /// Starts the thread that carries output, from where an earlier daemon has left it; what the keeper kept for others is given back.
+    pub(crate) fn start_logs(&mut self, kept: Vec<(String, OwnedFd)>) -> std::io::Result<Vec<(String, OwnedFd)>> {
+        let (ours, others): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(name, _)| name == LEDGER);
+        let ledger = ours.into_iter().next().map(|(_, fd)| fd);
+        let subscribers = self.subscribers.borrow().clone();
+        let (logs, fresh) = Logs::start(ledger, subscribers, self.said.clone())?;
+        self.logs = Some(logs);
+        if let Some(ledger) = fresh {
+            self.outgoing.push_back(Outgoing::Keep { name: LEDGER.to_owned(), socket: Rc::new(ledger) });
+        }
+        Ok(others)
+    }
+
+    /// Hands a run's output over to be carried to its logs.
+    pub(crate) fn carry_output(&mut self, slot: SlotId, run: RunId, output: Output) {
+        let Some(sheet) = self.sheets.get(&slot) else { return };
+        let over = self.adopting_ended;
+        let streams = [(Stream::Out, output.out, &sheet.out_log), (Stream::Err, output.err, &sheet.error_log)];
+        for (stream, ends, own) in streams {
+            let Some(spool) = ends.spool else { continue };
+            let mut targets: Vec<_> = own.iter().chain(&sheet.combined_log).cloned().collect();
+            targets.dedup();
+            let new = NewStream {
+                key: Key { run: run.0, err: stream == Stream::Err },
+                id: slot.0,
+                name: sheet.spec.name.clone(),
+                spool,
+                pipe: ends.pipe,
+                targets,
+                format: Format::of(&sheet.spec.logs, slot.0, &sheet.spec.name, stream),
+                over,
+            };
+            if let Some(logs) = &self.logs {
+                logs.carry(new);
+            }
+        }
+    }
+
+    /// A run has ended.
+    pub(crate) fn output_ends(&mut self, run: RunId) {
+        if let Some(logs) = &mut self.logs {
+            logs.run_ended(run.0);
+        }
+    }
+
+    /// Lets the keeper forget a run, as soon as its output is in the logs: until then a daemon that dies must leave it to the next.
+    pub(crate) fn release(&mut self, run: RunId) {
+        if self.logs.as_mut().is_none_or(|logs| logs.may_release(run.0)) {
+            self.order(Order::Release { run: run.0 });
+        }
+    }
+
+    /// Takes what the thread says.
+    pub(crate) fn take_said(&mut self, said: Said) {
+        match said {
+            Said::Drained { run } => {
+                if self.logs.as_mut().is_some_and(|logs| logs.drained(run)) {
+                    self.order(Order::Release { run });
+                }
+            }
+        }
+    }
+}

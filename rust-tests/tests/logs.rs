@@ -1,0 +1,7 @@
+//! Output of apps, against the real daemon: every byte once and in order, whatever dies, fills up or is taken away meanwhile.
+
+mod logs {
+    mod capture;
+    mod faults;
+    mod formats;
+}
