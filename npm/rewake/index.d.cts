@@ -449,6 +449,22 @@ interface Keys {
   log?: boolean | string | undefined
   log_type?: string | undefined
   log_date_format?: string | undefined
+  /** When log files are put aside and how many are kept; on with generous bounds unless `false`. */
+  log_rotate?:
+    | boolean
+    | {
+        /** Bytes, or `'10M'`; `null`: no bound. `'1G'` if not given. */
+        max_size?: number | string | null | undefined
+        /** Ms, or `'7d'`. */
+        max_age?: number | string | null | undefined
+        /** How many old files; 10 if not given. */
+        keep?: number | null | undefined
+        /** Whether old files are compressed (gzip); true if not given. */
+        compress?: boolean | undefined
+        /** Bytes of all old files of one log; `'4G'` if not given. */
+        total?: number | string | null | undefined
+      }
+    | undefined
   /** How output leaves the process: an unnamed file (`spool`, for Node unless asked otherwise), or a pipe. */
   log_capture?: 'auto' | 'spool' | 'pipe' | undefined
   time?: boolean | undefined

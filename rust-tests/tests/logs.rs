@@ -4,4 +4,5 @@ mod logs {
     mod capture;
     mod faults;
     mod formats;
+    mod rotation;
 }

@@ -8,6 +8,7 @@ use crate::keys::{self, KEYS, Key, Kind};
 use crate::node::{Entry, Node, Value};
 use crate::read;
 use crate::report::{Place, Report, Wrong};
+use crate::rotation;
 use crate::sockets;
 use crate::suggest::nearest;
 
@@ -80,6 +81,7 @@ fn set(draft: &mut Draft, key: &Key, node: &Node) -> Result<(), Wrong> {
         Kind::Sockets(to) => to(draft, sockets::read(node)?),
         Kind::LogFile(to) => to(draft, read::log_file(node)?),
         Kind::LogType(to) => to(draft, read::log_type(node)?),
+        Kind::LogRotate(to) => to(draft, rotation::read(node)?),
         Kind::LogCapture(to) => to(draft, read::log_capture(node)?),
         Kind::Unavailable(shapes) | Kind::Detail(shapes) => read::shape(node, shapes)?,
         Kind::Ignored => {}

@@ -2,7 +2,7 @@
 
 use crate::draft::{Draft, Filter, Id, Instances, Limit, Variable};
 use crate::sockets::Socket;
-use rewake_wire::{ClusterBalance, ExecMode, LogCapture};
+use rewake_wire::{ClusterBalance, ExecMode, LogCapture, Rotation};
 
 /// One row.
 #[derive(Debug)]
@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     /// True: `json`.
     LogType(fn(&mut Draft, bool)),
     LogCapture(fn(&mut Draft, LogCapture)),
+    /// A switch, or an object; `None`: off.
+    LogRotate(fn(&mut Draft, Option<Rotation>)),
     /// A feature that this version has not: type-checked, and one warning if the value asks for it.
     Unavailable(&'static [Shape]),
     /// Says more about a feature that this version has not: type-checked, and silent, as the feature's own key warns.
@@ -110,6 +112,7 @@ pub(crate) static KEYS: &[Key] = &[
     key("log_type", &[], Kind::LogType(|d, v| d.log_json = v)),
     key("log_date_format", &[], Text(|d, v| d.log_date_format = Some(v))),
     key("time", &[], Flag(|d, v| d.time = v)),
+    key("log_rotate", &[], Kind::LogRotate(|d, v| d.log_rotate = Some(v))),
     key("log_capture", &[], Kind::LogCapture(|d, v| d.log_capture = v)),
     key("pid_file", &["pid"], Unavailable(&[Shape::Text])),
     // When it starts, restarts and counts as ready.

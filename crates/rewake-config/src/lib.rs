@@ -13,6 +13,7 @@ mod document;
 mod draft;
 mod keys;
 mod read;
+mod rotation;
 mod shell_words;
 mod suggest;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use rewake_wire::{LogSpec, LogTarget};
+use rewake_wire::{LogSpec, LogTarget, Rotation};
 
 use crate::draft::Draft;
 use crate::paths;
@@ -20,6 +20,7 @@ pub(crate) fn of(draft: &Draft, merge: bool, cwd: &Path, home: Option<&Path>) ->
         date_format: draft.log_date_format.clone().or_else(|| draft.time.then(|| TIME.to_owned())),
         json: draft.log_json,
         capture: draft.log_capture,
+        rotate: draft.log_rotate.clone().unwrap_or_else(|| Some(Rotation::default())),
     }
 }
 

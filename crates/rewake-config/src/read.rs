@@ -49,7 +49,7 @@ fn number(node: &Node) -> Option<f64> {
 }
 
 /// Digits with an optional sign and point: not `inf`, `nan` or `1e9`, which Rust would take.
-fn decimal(text: &str) -> Option<f64> {
+pub(crate) fn decimal(text: &str) -> Option<f64> {
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b"+-.".contains(&b));
     if plain { text.parse().ok() } else { None }
 }

@@ -30,6 +30,12 @@ impl Wrong {
         Self { message: message.into(), hint: None }
     }
 
+    /// The same, said of a key within the value.
+    pub(crate) fn inside(mut self, key: &str) -> Self {
+        self.message = format!("has a wrong `{key}`: it {}", self.message);
+        self
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

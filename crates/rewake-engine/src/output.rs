@@ -58,6 +58,7 @@ impl Engine {
                 pipe: ends.pipe,
                 targets,
                 format: Format::of(&sheet.spec.logs, slot.0, &sheet.spec.name, stream),
+                rotation: sheet.spec.logs.rotate.clone(),
                 over,
             };
             if let Some(logs) = &self.logs {

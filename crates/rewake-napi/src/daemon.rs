@@ -107,6 +107,7 @@ fn repeatable(request: &Request) -> Option<Request> {
         | Request::Signal { .. }
         | Request::Send { .. }
         | Request::Flush { .. }
+        | Request::Rotate { .. }
         | Request::ReloadLogs
         | Request::Save { .. }
         | Request::Resurrect

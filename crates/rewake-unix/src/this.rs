@@ -3,6 +3,7 @@
 use std::ffi::CString;
 use std::io;
 
+use nix::libc;
 use nix::sys::prctl;
 
 use crate::proc;
@@ -20,6 +21,17 @@ pub fn set_name(name: &str) {
     if let Ok(name) = CString::new(name) {
         // Fails for no string; a name is a nicety.
         let _ = prctl::set_name(&name);
+    }
+}
+
+/// Lets everything else run before this thread: processor and disk.
+pub fn lowest_priority() {
+    const IDLE_CLASS: libc::c_long = 3 << 13;
+    const WHO_PROCESS: libc::c_long = 1;
+    // SAFETY: both calls take integers; 0 is the calling thread. What they refuse is only a nicety.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, 19);
+        libc::syscall(libc::SYS_ioprio_set, WHO_PROCESS, 0, IDLE_CLASS);
     }
 }
 
@@ -47,7 +59,7 @@ pub fn go_on_in_child() -> io::Result<()> {
     match unsafe { nix::unistd::fork() }? {
         nix::unistd::ForkResult::Child => Ok(()),
         // SAFETY: ends the process at once; skipping exit handlers and buffers is wanted, they are the child's now.
-        nix::unistd::ForkResult::Parent { .. } => unsafe { nix::libc::_exit(0) },
+        nix::unistd::ForkResult::Parent { .. } => unsafe { libc::_exit(0) },
     }
 }
 

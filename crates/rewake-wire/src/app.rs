@@ -163,6 +163,37 @@ pub struct LogSpec {
     pub json: bool,
     #[serde(default)]
     pub capture: LogCapture,
+    /// `None`: never.
+    #[serde(default = "Rotation::usual")]
+    pub rotate: Option<Rotation>,
+}
+
+/// When a log file is put aside, and how many of those are kept. Each log file has its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rotation {
+    /// Bytes.
+    pub max_size: Option<u64>,
+    pub max_age_ms: Option<u64>,
+    /// How many files that were put aside are kept.
+    pub keep: Option<u32>,
+    /// Whether they are compressed (gzip).
+    pub compress: bool,
+    /// Bytes that they may take together.
+    pub total: Option<u64>,
+}
+
+impl Default for Rotation {
+    /// Generous: what a month of a busy server writes is still there, and no disk is filled by one app.
+    fn default() -> Self {
+        Self { max_size: Some(1 << 30), max_age_ms: None, keep: Some(10), compress: true, total: Some(4 << 30) }
+    }
+}
+
+impl Rotation {
+    #[expect(clippy::unnecessary_wraps, reason = "the default of a field that may be nothing")]
+    fn usual() -> Option<Self> {
+        Some(Self::default())
+    }
 }
 
 /// One stream's file.

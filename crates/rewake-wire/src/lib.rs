@@ -13,7 +13,9 @@ pub mod snapshot;
 pub mod socket;
 pub mod store;
 
-pub use app::{AppSpec, ClusterBalance, ExecMode, LaunchSpec, LogCapture, LogSpec, LogTarget, PolicySpec, StopWith};
+pub use app::{
+    AppSpec, ClusterBalance, ExecMode, LaunchSpec, LogCapture, LogSpec, LogTarget, PolicySpec, Rotation, StopWith,
+};
 pub use error::{ErrorCode, ErrorReply};
 pub use event::{Event, ExitInfo, LogLines, Message, ProcessEvent, ProcessEventKind, Stream};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};

@@ -116,6 +116,11 @@ pub enum Request {
         #[serde(default)]
         target: Option<String>,
     },
+    /// Put log files aside now and begin new ones, of all when `None`.
+    Rotate {
+        #[serde(default)]
+        target: Option<String>,
+    },
     /// Open all log files anew by their paths, each at the end of its line: for those who move them away.
     ReloadLogs,
     /// Write the dump that `Resurrect` reads.
@@ -198,6 +203,8 @@ pub enum Reply {
     Env(BTreeMap<u32, BTreeMap<String, String>>),
     /// Files that were truncated.
     Flushed(Vec<String>),
+    /// Files that were put aside, under their new names. A file in the middle of a line follows at its end.
+    Rotated(Vec<String>),
     LogsReloaded,
     /// Where the dump was written and how many slots it holds.
     Saved {

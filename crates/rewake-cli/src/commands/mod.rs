@@ -17,6 +17,7 @@ mod reload_logs;
 mod reset;
 mod restart;
 mod resurrect;
+mod rotate;
 mod save;
 mod scale;
 mod send_signal;
@@ -86,6 +87,7 @@ pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
         Command::Describe(args) => describe::run(session, args.target).await,
         Command::Logs(args) => logs::run(session, args).await,
         Command::Flush(args) => flush::run(session, args.target).await,
+        Command::Rotate(args) => rotate::run(session, args.target).await,
         Command::ReloadLogs => reload_logs::run(session).await,
         Command::Env(args) => env::run(session, args.target).await,
         Command::Pid(args) => pid::run(session, args.target).await,

@@ -37,6 +37,7 @@ pub(super) fn verb(verb: Verb) -> String {
         | Verb::Describe
         | Verb::Logs
         | Verb::Flush
+        | Verb::Rotate
         | Verb::ReloadLogs
         | Verb::Env
         | Verb::Pid
@@ -63,6 +64,7 @@ pub(super) fn verb(verb: Verb) -> String {
         | Verb::Describe
         | Verb::Logs
         | Verb::Flush
+        | Verb::Rotate
         | Verb::ReloadLogs
         | Verb::Env
         | Verb::Pid

@@ -62,6 +62,7 @@ pub(in crate::ui) fn slot(id: u32, name: &str) -> SlotInfo {
                 date_format: None,
                 json: false,
                 capture: LogCapture::Auto,
+                rotate: None,
             },
             version: None,
         },

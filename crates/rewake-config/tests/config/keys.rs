@@ -83,6 +83,13 @@ fn each_key_becomes_what_it_means() {
         ("time", json!(true), "/logs/date_format", json!("YYYY-MM-DDTHH:mm:ss")),
         ("log_type", json!("json"), "/logs/json", json!(true)),
         ("log_type", json!("raw"), "/logs/json", json!(false)),
+        ("log_rotate", json!(false), "/logs/rotate", json!(null)),
+        ("log_rotate", json!(true), "/logs/rotate/max_size", json!(1 << 30)),
+        ("logRotate", json!({"max_size": "10M"}), "/logs/rotate/max_size", json!(10 << 20)),
+        ("log_rotate", json!({"maxSize": null, "max_age": "7d"}), "/logs/rotate/max_size", json!(null)),
+        ("log_rotate", json!({"maxAge": "7d"}), "/logs/rotate/max_age_ms", json!(604_800_000)),
+        ("log_rotate", json!({"keep": 3, "compress": false}), "/logs/rotate/keep", json!(3)),
+        ("log_rotate", json!({"total": "1.5g"}), "/logs/rotate/total", json!(3_u64 << 29)),
         ("log_capture", json!("spool"), "/logs/capture", json!("spool")),
         ("logCapture", json!("pipe"), "/logs/capture", json!("pipe")),
         ("autorestart", json!(false), "/policy/autorestart", json!(false)),
@@ -255,6 +262,7 @@ fn a_value_of_the_wrong_type_is_named_with_what_was_expected() {
     let rows = [
         ("name", json!(5), "a string, found the number `5`".to_owned()),
         ("cwd", json!(["a"]), "a string, found an array".to_owned()),
+        ("log_capture", json!("x"), "`auto`, `spool` or `pipe`, found the string `x`".to_owned()),
         ("autorestart", json!("yes"), "a boolean, found the string `yes`".to_owned()),
         (
             "autorestart",

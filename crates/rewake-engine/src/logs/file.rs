@@ -1,18 +1,24 @@
 //! One log file being added to, by one stream or several. A file that cannot be written is tried again; what it was to hold waits
 //! in the spools. Always adds at the end, wherever that is: others may cut, move or remove the file.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use rewake_unix::file;
+use rewake_wire::Rotation;
 
+use super::compress::Housekeeper;
 use super::ledger::{Key, Spot};
+use super::rotate;
 
 /// How long a file that cannot be written is left alone; a missing folder is not looked for at every line.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long a file that could not be put aside just grows.
+const ROTATE_AGAIN: Duration = Duration::from_secs(60);
 
 /// A log file.
 #[derive(Debug)]
@@ -25,6 +31,14 @@ pub(crate) struct LogFile {
     pub(crate) reserved: Option<Key>,
     /// To be opened anew at the end of the line.
     reopen: bool,
+    /// To be put aside at the end of the line.
+    rotate: bool,
+    pub(crate) rotation: Option<Rotation>,
+    /// Rotation has failed, and is not tried before.
+    rotate_not_before: Option<Instant>,
+    /// When the present file was begun.
+    born: SystemTime,
+    housekeeper: Housekeeper,
     /// The trouble has been told; once is enough until it is over.
     told: bool,
 }
@@ -37,9 +51,101 @@ enum State {
 
 impl LogFile {
     /// A file that is opened when it is first written to.
-    pub(crate) fn new(path: PathBuf) -> Self {
-        let state = State::Closed { retry_at: Instant::now() };
-        Self { path, state, users: 0, reserved: None, reopen: false, told: false }
+    pub(crate) fn new(path: PathBuf, housekeeper: Housekeeper) -> Self {
+        Self {
+            path,
+            state: State::Closed { retry_at: Instant::now() },
+            users: 0,
+            reserved: None,
+            reopen: false,
+            rotate: false,
+            rotation: None,
+            rotate_not_before: None,
+            born: SystemTime::now(),
+            housekeeper,
+            told: false,
+        }
+    }
+
+    /// Where the next line goes, after putting the file aside if it is full or old; `None` when the file cannot be had now.
+    pub(crate) fn end_for_line(&mut self, now: Instant) -> Option<Spot> {
+        let spot = self.end(now)?;
+        if self.reserved.is_some() || !self.is_due(spot.offset, now) {
+            return Some(spot);
+        }
+        self.put_aside(now);
+        self.end(now)
+    }
+
+    /// How many bytes it takes before it is full.
+    pub(crate) fn room(&mut self, now: Instant) -> Option<u64> {
+        let most = self.rotation.as_ref()?.max_size?;
+        Some(most.saturating_sub(self.end(now)?.offset))
+    }
+
+    fn is_due(&self, length: u64, now: Instant) -> bool {
+        let Some(rotation) = &self.rotation else { return false };
+        let full = rotation.max_size.is_some_and(|most| length >= most);
+        let aged = |most| self.born.elapsed().is_ok_and(|age| age >= Duration::from_millis(most));
+        let due = full || rotation.max_age_ms.is_some_and(aged);
+        length > 0 && due && self.rotate_not_before.is_none_or(|at| at <= now)
+    }
+
+    /// Puts the file aside as soon as no line is cut in two by that; its new name if that is now.
+    pub(crate) fn rotate(&mut self, now: Instant) -> Option<PathBuf> {
+        if self.reserved.is_some() {
+            self.rotate = true;
+            return None;
+        }
+        let empty = self.end(now).is_none_or(|spot| spot.offset == 0);
+        if empty { None } else { self.put_aside(now) }
+    }
+
+    fn put_aside(&mut self, now: Instant) -> Option<PathBuf> {
+        // Its place may have been taken by another file, which is not ours to move; a device has no place to go.
+        let ours = match (&self.state, fs::metadata(&self.path)) {
+            (State::Open { spot, .. }, Ok(found)) => {
+                found.is_file() && (found.dev(), found.ino()) == (spot.device, spot.inode)
+            }
+            (State::Open { .. } | State::Closed { .. }, _) => false,
+        };
+        if !ours {
+            self.rotate_not_before = Some(now + ROTATE_AGAIN);
+            self.state = State::Closed { retry_at: now };
+            return None;
+        }
+        match rotate::put_aside(&self.path) {
+            Ok(name) => {
+                let mode = self.mode();
+                self.state = State::Closed { retry_at: now };
+                if self.end(now).is_some() {
+                    self.take_mode(mode);
+                }
+                let rotation = self.rotation.clone().unwrap_or_default();
+                self.housekeeper.look_after(&self.path, &rotation);
+                Some(name)
+            }
+            Err(error) => {
+                tracing::warn!(path = %self.path.display(), "the log cannot be put aside: {error}");
+                self.rotate_not_before = Some(now + ROTATE_AGAIN);
+                None
+            }
+        }
+    }
+
+    fn mode(&self) -> Option<fs::Permissions> {
+        match &self.state {
+            State::Open { file, .. } => file.metadata().ok().map(|found| found.permissions()),
+            State::Closed { .. } => None,
+        }
+    }
+
+    /// Whoever could read the old file can read the new one.
+    fn take_mode(&self, mode: Option<fs::Permissions>) {
+        if let (State::Open { file, .. }, Some(mode)) = (&self.state, mode) {
+            // A file system without rights has none to lose.
+            let _ = file.set_permissions(mode);
+        }
     }
 
     /// Where the next byte goes; `None` when the file cannot be had now.
@@ -113,6 +219,9 @@ impl LogFile {
 
     /// What waits for the end of a line is done.
     pub(crate) fn at_line_end(&mut self) {
+        if std::mem::take(&mut self.rotate) {
+            self.rotate(Instant::now());
+        }
         if std::mem::take(&mut self.reopen) {
             self.state = State::Closed { retry_at: Instant::now() };
         }
@@ -126,6 +235,7 @@ impl LogFile {
         });
         match opened {
             Ok((file, spot)) => {
+                self.born = born(&file, spot.offset);
                 self.state = State::Open { file, spot };
                 Some(spot)
             }
@@ -145,6 +255,13 @@ impl LogFile {
     }
 }
 
+/// When a file was begun: an empty one now.
+fn born(file: &File, length: u64) -> SystemTime {
+    let found = if length > 0 { file.metadata().ok() } else { None };
+    let made = found.and_then(|found| found.created().or_else(|_| found.modified()).ok());
+    made.unwrap_or_else(SystemTime::now)
+}
+
 /// Checks that a log can be written, making it and its folder.
 ///
 /// # Errors
@@ -155,7 +272,7 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
 
 fn open(path: &Path) -> io::Result<File> {
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder)?;
+        fs::create_dir_all(folder)?;
     }
     file::open_append(path)
 }
@@ -172,15 +289,15 @@ mod tests {
     fn a_folder_that_is_missing_is_made_and_made_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a/b/out.log");
-        let mut log = LogFile::new(path.clone());
+        let mut log = LogFile::new(path.clone(), Housekeeper::default());
         let now = Instant::now();
         assert_eq!(log.end(now).unwrap().offset, 0);
         assert_eq!(log.add(b"x\n", now), 2);
         assert_eq!(log.end(now).unwrap().offset, 2);
-        std::fs::remove_dir_all(dir.path().join("a")).unwrap();
+        fs::remove_dir_all(dir.path().join("a")).unwrap();
         assert_eq!(log.end(now).unwrap().offset, 0);
         assert_eq!(log.add(b"y\n", now), 2);
-        assert_eq!(std::fs::read(path).unwrap(), b"y\n");
+        assert_eq!(fs::read(path).unwrap(), b"y\n");
     }
 
     #[test]
@@ -188,31 +305,31 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
         std::os::unix::fs::symlink("/dev/full", &path).unwrap();
-        let mut log = LogFile::new(path.clone());
+        let mut log = LogFile::new(path.clone(), Housekeeper::default());
         let now = Instant::now();
         assert!(log.end(now).is_some());
         assert_eq!(log.add(b"12345", now), 0);
         assert!(log.end(now).is_none() && log.retry_at().is_some());
-        std::fs::remove_file(&path).unwrap();
+        fs::remove_file(&path).unwrap();
         assert!(log.end(later()).is_some());
         assert_eq!(log.add(b"12345", now), 5);
-        assert_eq!(std::fs::read(path).unwrap(), b"12345");
+        assert_eq!(fs::read(path).unwrap(), b"12345");
     }
 
     #[test]
     fn a_file_in_place_of_the_folder_is_waited_for() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("f"), b"").unwrap();
-        let mut log = LogFile::new(dir.path().join("f/out.log"));
+        fs::write(dir.path().join("f"), b"").unwrap();
+        let mut log = LogFile::new(dir.path().join("f/out.log"), Housekeeper::default());
         assert!(log.end(Instant::now()).is_none());
-        std::fs::remove_file(dir.path().join("f")).unwrap();
+        fs::remove_file(dir.path().join("f")).unwrap();
         assert!(log.end(later()).is_some());
     }
 
     #[test]
     fn what_a_killed_daemon_wrote_is_found_and_what_others_wrote_is_not_taken_for_it() {
         let dir = tempfile::tempdir().unwrap();
-        let mut log = LogFile::new(dir.path().join("log"));
+        let mut log = LogFile::new(dir.path().join("log"), Housekeeper::default());
         let now = Instant::now();
         log.end(now).unwrap();
         log.add(b"before\n", now);

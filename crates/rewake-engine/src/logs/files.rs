@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use rewake_wire::Rotation;
+
+use super::compress::Housekeeper;
 use super::file::LogFile;
 use super::ledger::Key;
 
@@ -13,12 +16,30 @@ pub(crate) struct Files {
     all: BTreeMap<PathBuf, LogFile>,
     /// A stream has ended a line that others may have waited for.
     freed: bool,
+    housekeeper: Housekeeper,
 }
 
 impl Files {
     /// One more stream is written there.
-    pub(crate) fn enter(&mut self, path: &Path) {
-        self.all.entry(path.to_owned()).or_insert_with(|| LogFile::new(path.to_owned())).users += 1;
+    pub(crate) fn enter(&mut self, path: &Path, rotation: Option<&Rotation>) {
+        let fresh = || LogFile::new(path.to_owned(), self.housekeeper.clone());
+        let file = self.all.entry(path.to_owned()).or_insert_with(fresh);
+        file.users += 1;
+        file.rotation = rotation.cloned();
+    }
+
+    /// Puts files aside, each at the end of its line; the new names of those that are already.
+    pub(crate) fn rotate(&mut self, paths: &[(PathBuf, Option<Rotation>)], now: Instant) -> Vec<PathBuf> {
+        let rotate = |(path, rotation): &(PathBuf, Option<Rotation>)| {
+            if let Some(file) = self.all.get_mut(path) {
+                return file.rotate(now);
+            }
+            // Nobody writes to it at present.
+            let mut file = LogFile::new(path.clone(), self.housekeeper.clone());
+            file.rotation.clone_from(rotation);
+            if path.exists() { file.rotate(Instant::now()) } else { None }
+        };
+        paths.iter().filter_map(rotate).collect()
     }
 
     /// A stream is over. `cut`: it has left a line without its end, which others must not go on with.

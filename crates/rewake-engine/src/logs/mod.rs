@@ -1,5 +1,6 @@
 //! Output of apps: where it goes, how it gets there, and who else sees it. Bytes are never decoded on their way to the file.
 
+mod compress;
 mod date;
 pub(crate) mod file;
 mod files;
@@ -7,6 +8,7 @@ mod ledger;
 mod lines;
 pub(crate) mod paths;
 pub(crate) mod render;
+mod rotate;
 mod spool;
 mod stream;
 mod thread;
@@ -19,6 +21,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rewake_unix::events::Waker;
+use rewake_wire::Rotation;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -68,7 +71,7 @@ impl Logs {
         let waker = Arc::new(Waker::new()?);
         let (orders, inbox) = mpsc::channel();
         let carrier = Carrier::new(Tools::new(ledger, subscribers), found, Arc::clone(&waker), inbox, said)?;
-        std::thread::Builder::new().name("rewake-logs".into()).stack_size(256 << 10).spawn(|| carrier.run())?;
+        std::thread::Builder::new().name("rewake-logs".into()).spawn(|| carrier.run())?;
         let logs = Self { orders: Some(orders), waker, draining: BTreeSet::new(), to_release: BTreeSet::new() };
         Ok((logs, fresh))
     }
@@ -103,6 +106,13 @@ impl Logs {
     pub(crate) fn drained(&mut self, run: u64) -> bool {
         self.draining.remove(&run);
         self.to_release.remove(&run)
+    }
+
+    /// Puts files aside; the new names of those that are.
+    pub(crate) fn rotate(&self, paths: Vec<(PathBuf, Option<Rotation>)>) -> oneshot::Receiver<Vec<PathBuf>> {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::Rotate(paths, answer));
+        answered
     }
 
     /// Opens all files anew.

@@ -112,6 +112,7 @@ mod tests {
             date_format: date_format.map(str::to_owned),
             json,
             capture: LogCapture::Auto,
+            rotate: None,
         };
         Format::of(&spec, 3, "a\"b", Stream::Err)
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use rewake_unix::events::Watch;
-use rewake_wire::{Event, LogLines};
+use rewake_wire::{Event, LogLines, Rotation};
 
 use super::files::Files;
 use super::ledger::{Intent, Key, Ledger, MOST_TARGETS, Place, Record, Spot, What};
@@ -37,6 +37,7 @@ pub(crate) struct NewStream {
     pub(crate) pipe: Option<OwnedFd>,
     pub(crate) targets: Vec<PathBuf>,
     pub(crate) format: Format,
+    pub(crate) rotation: Option<Rotation>,
     /// The run has ended before this daemon began: nobody tells any more when its output is closed.
     pub(crate) over: bool,
 }
@@ -118,7 +119,7 @@ impl Stream {
     /// Takes a stream up, where an earlier daemon has left it if there is a record.
     pub(crate) fn new(new: NewStream, found: Option<(Place, Record)>, tools: &mut Tools) -> Self {
         for path in &new.targets {
-            tools.files.enter(path);
+            tools.files.enter(path, new.rotation.as_ref());
         }
         let (place, record) =
             found.map_or_else(|| (tools.ledger.place(), None), |(place, record)| (place, Some(record)));
@@ -284,6 +285,8 @@ impl Stream {
             // A line that is longer than a chunk goes in pieces, each of whole characters.
             whole_characters(&tools.input) as u64
         };
+        let room = self.targets.iter().filter_map(|path| tools.files.get(path)?.room(now)).min();
+        let take = room.map_or(take, |room| within(&tools.input[..usize::try_from(take).unwrap_or(0)], room));
         tools.input.truncate(usize::try_from(take).unwrap_or(usize::MAX));
         let pending = begun(What::Bytes(take));
         self.pending = Some(pending);
@@ -294,7 +297,7 @@ impl Stream {
     fn claim(&self, end: u64, now: Instant, tools: &mut Tools) -> Result<(), Step> {
         for path in &self.targets {
             let Some(file) = tools.files.get(path) else { continue };
-            if file.end(now).is_none() {
+            if file.end_for_line(now).is_none() {
                 return Err(Step::Stuck);
             }
             if file.reserved.is_some_and(|key| key != self.key) {
@@ -441,6 +444,17 @@ impl Stream {
 enum Begun {
     Yes(Pending),
     No(Step),
+}
+
+/// Length of the whole lines that fit, or of the first line.
+fn within(bytes: &[u8], room: u64) -> u64 {
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    if bytes.len() <= room {
+        return bytes.len() as u64;
+    }
+    let (fits, rest) = bytes.split_at(room);
+    let after = || memchr::memchr(b'\n', rest).map_or(bytes.len(), |at| room + at + 1);
+    memchr::memrchr(b'\n', fits).map_or_else(after, |at| at + 1) as u64
 }
 
 /// Length without the beginning of a character at the end; all of it where that would be nothing.

@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rewake_unix::events::{Events, Waker, Watch, Write, Writes};
+use rewake_wire::Rotation;
 use tokio::sync::oneshot;
 
 use super::ledger::{Key, Place, Record};
@@ -40,6 +42,8 @@ pub(crate) enum Order {
     },
     /// All runs that an earlier daemon left have been taken up.
     Settled,
+    /// Put files aside.
+    Rotate(Vec<(PathBuf, Option<Rotation>)>, oneshot::Sender<Vec<PathBuf>>),
     /// Open the files anew by their paths.
     Reopen(oneshot::Sender<()>),
     /// Carry what there is, and end.
@@ -177,6 +181,11 @@ impl Carrier {
                     for (place, _) in std::mem::take(&mut self.found) {
                         self.tools.ledger.forget(place);
                     }
+                }
+                Ok(Order::Rotate(paths, answer)) => {
+                    let names = self.tools.files.rotate(&paths, Instant::now());
+                    // Whoever asked may have gone.
+                    let _ = answer.send(names);
                 }
                 Ok(Order::Reopen(answer)) => {
                     self.tools.files.reopen();

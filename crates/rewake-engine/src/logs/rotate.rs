@@ -1,0 +1,185 @@
+//! Log files that are put aside: their names, and which of them stay. One rename puts a file aside, so a crash leaves it in one place
+//! or the other. Never touches a file that does not bear such a name.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rewake_wire::Rotation;
+
+use super::date::DateFormat;
+use crate::clock::epoch_ms;
+
+const DATE: &str = "YYYY-MM-DD_HH-mm-ss";
+pub(crate) const COMPRESSED: &str = ".gz";
+/// A file that is being compressed.
+pub(crate) const PART: &str = ".gz.part";
+
+/// Puts a file aside; its new name. A link stays one: what it leads to is put aside.
+pub(crate) fn put_aside(path: &Path) -> io::Result<PathBuf> {
+    let real = fs::canonicalize(path)?;
+    let name = aside(&real)?;
+    fs::rename(&real, &name)?;
+    Ok(name)
+}
+
+/// A name for the file to be put aside: `out.log` as `out__2026-11-21_13-45-00.log`, as `pm2-logrotate` has it.
+/// Several within a second are numbered, above all that are there: a number tells the order.
+fn aside(path: &Path) -> io::Result<PathBuf> {
+    let (stem, extension) = split(path);
+    let date = DateFormat::new(DATE).text(epoch_ms()).to_owned();
+    let mut last = 0;
+    for entry in fs::read_dir(folder(path))? {
+        let name = entry?.file_name();
+        match name.to_str().and_then(|name| parse(name, path)) {
+            Some((same, number)) if same == date => last = last.max(number),
+            Some(_) | None => {}
+        }
+    }
+    let more = if last == 0 { String::new() } else { format!("-{}", last + 1) };
+    Ok(path.with_file_name(format!("{stem}__{date}{more}{extension}")))
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("."))
+}
+
+/// A file that was put aside.
+#[derive(Debug)]
+pub(crate) struct Old {
+    pub(crate) path: PathBuf,
+    bytes: u64,
+    /// When it was last written, and its name's date and number, for those that were full within one tick of the clock.
+    age: (SystemTime, String, u32),
+}
+
+/// All that were put aside of this log, the newest first. What a compression that was cut short has left is removed.
+pub(crate) fn olds(path: &Path) -> io::Result<Vec<Old>> {
+    let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut olds = Vec::new();
+    for entry in fs::read_dir(folder(&real))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some((name, (date, number))) = name.to_str().and_then(|name| Some((name, parse(name, &real)?))) else {
+            continue;
+        };
+        let path = entry.path();
+        if name.ends_with(PART) || (!name.ends_with(COMPRESSED) && with_suffix(&path, COMPRESSED).exists()) {
+            // Half a compressed file; or one that was compressed to the end, and only its removal is missing.
+            fs::remove_file(&path)?;
+        } else {
+            let found = entry.metadata()?;
+            olds.push(Old { path, bytes: found.size(), age: (found.modified()?, date, number) });
+        }
+    }
+    olds.sort_by(|one, other| other.age.cmp(&one.age));
+    Ok(olds)
+}
+
+/// Removes those that are too many; the rest.
+pub(crate) fn prune(olds: Vec<Old>, rotation: &Rotation) -> Vec<Old> {
+    let mut kept = Vec::new();
+    let mut total = 0;
+    for old in olds {
+        total += old.bytes;
+        let too_many = rotation.keep.is_some_and(|keep| kept.len() as u64 >= u64::from(keep));
+        if too_many || rotation.total.is_some_and(|most| total > most) {
+            match fs::remove_file(&old.path) {
+                Ok(()) => tracing::info!(path = %old.path.display(), "an old log was removed"),
+                Err(error) => tracing::warn!(path = %old.path.display(), "an old log cannot be removed: {error}"),
+            }
+        } else {
+            kept.push(old);
+        }
+    }
+    kept
+}
+
+/// Date and number of a file put aside of this log, compressed or not; `None` for any other name.
+fn parse(name: &str, path: &Path) -> Option<(String, u32)> {
+    let (stem, extension) = split(path);
+    let name = name.strip_suffix(PART).or_else(|| name.strip_suffix(COMPRESSED)).unwrap_or(name);
+    let rest = name.strip_prefix(stem.as_str())?.strip_prefix("__")?.strip_suffix(extension.as_str())?;
+    let (date, more) = rest.split_at_checked("2026-11-21_13-45-00".len())?;
+    let fits = |(at, byte): (usize, u8)| match at {
+        4 | 7 | 13 | 16 => byte == b'-',
+        10 => byte == b'_',
+        _ => byte.is_ascii_digit(),
+    };
+    let number = match more.strip_prefix('-') {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
+        Some(_) => return None,
+        None if more.is_empty() => 1,
+        None => return None,
+    };
+    date.bytes().enumerate().all(fits).then(|| (date.to_owned(), number))
+}
+
+/// Stem, and extension with its point.
+fn split(path: &Path) -> (String, String) {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let extension = path.extension().map_or_else(String::new, |extension| format!(".{}", extension.to_string_lossy()));
+    (stem, extension)
+}
+
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_this_log_are_its_own() {
+        let log = Path::new("/l/web-out.log");
+        for name in [
+            "web-out__2026-11-21_13-45-00.log",
+            "web-out__2026-11-21_13-45-00-2.log",
+            "web-out__2026-11-21_13-45-00.log.gz",
+            "web-out__2026-11-21_13-45-00.log.gz.part",
+        ] {
+            assert!(parse(name, log).is_some(), "{name}");
+        }
+        for name in [
+            "web-out.log",
+            "web-out__notes.log",
+            "web-out__2026-11-21_13-45-00.txt",
+            "web-out__2026-11-21_13-45-00-.log",
+            "my-web-out__2026-11-21_13-45-00.log",
+            "web-out__2026-11-21_13-45-00x.log",
+            "web-out__ééééééééé.log",
+        ] {
+            assert!(parse(name, log).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_newest_stay_within_the_bounds() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("out.log");
+        let mut names = Vec::new();
+        for age in 0..5 {
+            fs::write(&log, [b'x'; 100]).unwrap();
+            let name = put_aside(&log).unwrap();
+            let modified = SystemTime::now() - std::time::Duration::from_secs(100 - age);
+            fs::File::options().write(true).open(&name).unwrap().set_modified(modified).unwrap();
+            names.push(name);
+        }
+        fs::write(with_suffix(&names[0], PART), "half").unwrap();
+        fs::write(dir.path().join("out__notes.log"), "mine").unwrap();
+        let kept = |keep, total| {
+            let rotation = Rotation { keep, total, ..Rotation::default() };
+            let kept = prune(olds(&log).unwrap(), &rotation);
+            kept.into_iter().map(|old| old.path).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(Some(4), None), [&names[4], &names[3], &names[2], &names[1]].map(Clone::clone));
+        assert_eq!(kept(None, Some(250)), [&names[4], &names[3]].map(Clone::clone));
+        assert_eq!(kept(Some(0), None), Vec::<PathBuf>::new());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "what is not ours stays");
+    }
+}
