@@ -2,6 +2,7 @@
 
 mod logs {
     mod capture;
+    mod exits;
     mod faults;
     mod formats;
     mod rotation;

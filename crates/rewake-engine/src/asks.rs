@@ -48,6 +48,7 @@ impl Engine {
             Request::List { target } => tell(answer, verbs::list(self, target.as_deref())),
             Request::Env { target } => tell(answer, verbs::env(self, &target)),
             Request::Flush { target } => tell(answer, verbs::flush(self, target.as_deref())),
+            Request::History { target } => verbs::history(self, target, answer),
             Request::Rotate { target } => verbs::rotate(self, target.as_deref(), answer),
             Request::ReloadLogs => verbs::reload_logs(self, answer),
             Request::Save { force } => tell(answer, verbs::save(self, force)),

@@ -201,6 +201,9 @@ impl Engine {
         log_change(&name, id, event, pid, change, sheet.reason.as_deref());
         let run = run.map(|run| run.0);
         let event = ProcessEvent { event, manually, at_ms: epoch_ms(), id: id.0, name, namespace, run, pid, exit };
+        if let Change::Exit(exit) = change {
+            self.remember(&event, words::ended_how(exit.status));
+        }
         self.subscribers.borrow_mut().publish(&Event::Process(event));
         if matches!(change, Change::ReloadFailed { .. }) {
             // Now and not with the answer, which may wait for other slots: what follows may be a restart.

@@ -4,9 +4,9 @@
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use rewake_core::{RunId, SlotId};
-use rewake_wire::Stream;
+use rewake_core::{Phase, RunId, Second, SlotId};
 use rewake_wire::keeper::Order;
+use rewake_wire::{ExitRecord, ProcessEvent, Stream};
 
 use crate::effects::Outgoing;
 use crate::engine::Engine;
@@ -33,7 +33,7 @@ impl Engine {
         let (ours, others): (Vec<_>, Vec<_>) = kept.into_iter().partition(|(name, _)| name == LEDGER);
         let ledger = ours.into_iter().next().map(|(_, fd)| fd);
         let subscribers = self.subscribers.borrow().clone();
-        let (logs, fresh) = Logs::start(ledger, subscribers, self.said.clone())?;
+        let (logs, fresh) = Logs::start(ledger, subscribers, self.said.clone(), self.home.as_deref())?;
         self.logs = Some(logs);
         if let Some(ledger) = fresh {
             self.outgoing.push_back(Outgoing::Keep { name: LEDGER.to_owned(), socket: Rc::new(ledger) });
@@ -67,10 +67,44 @@ impl Engine {
         }
     }
 
-    /// A run has ended.
+    /// A run has ended, and the core is about to hear of it.
     pub(crate) fn output_ends(&mut self, run: RunId) {
         if let Some(logs) = &mut self.logs {
+            logs.run_ends(run.0);
+        }
+    }
+
+    /// The core has heard of it.
+    pub(crate) fn output_ended(&mut self, run: RunId) {
+        if let Some(logs) = &self.logs {
             logs.run_ended(run.0);
+        }
+    }
+
+    /// Whether a run that has ended, and of which the core has not heard yet, was on its way out.
+    pub(crate) fn was_asked_to_end(&self, run: RunId) -> bool {
+        let slot = self.runs.get(&run).and_then(|state| self.core.slot(state.slot));
+        let Some(slot) = slot else { return true };
+        let own = matches!(&slot.phase, Phase::Stopping(stopping) if stopping.run == run);
+        own || matches!(&slot.second, Some(second @ Second::Leaving(_)) if second.run() == run)
+    }
+
+    /// Remembers the end of a run.
+    pub(crate) fn remember(&self, event: &ProcessEvent, how: String) {
+        let asked = event.run.and_then(|run| self.runs.get(&RunId(run))).is_some_and(|state| state.asked);
+        if let (Some(logs), Some(run), Some(exit)) = (&self.logs, event.run, &event.exit) {
+            logs.remember(ExitRecord {
+                run,
+                id: event.id,
+                name: event.name.clone(),
+                namespace: event.namespace.clone(),
+                pid: event.pid,
+                asked,
+                reason: if asked { format!("{how}, as asked") } else { how },
+                exit: exit.clone(),
+                out: Vec::new(),
+                error: Vec::new(),
+            });
         }
     }
 

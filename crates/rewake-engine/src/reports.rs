@@ -125,8 +125,10 @@ impl Engine {
         }
         self.read_ipc(run, true);
         self.worker_ended(run);
+        let asked = self.was_asked_to_end(run);
         if let Some(state) = self.runs.get_mut(&run) {
             state.exited = true;
+            state.asked = asked;
         }
         self.output_ends(run);
         let status = match exit {
@@ -135,6 +137,7 @@ impl Engine {
             Exit::Unknown => ExitStatus::Unknown,
         };
         self.step(Input::Fact(Fact::Exited { run, status, tree_gone }));
+        self.output_ended(run);
     }
 
     /// A run that no slot has taken has ended: nobody else will let it go.

@@ -22,6 +22,8 @@ pub(crate) struct Run {
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) last_look: Option<LastLook>,
     pub(crate) exited: bool,
+    /// It was asked to end before it did.
+    pub(crate) asked: bool,
 }
 
 impl Run {
@@ -37,6 +39,7 @@ impl Run {
             pidfd: None,
             last_look: None,
             exited: false,
+            asked: false,
         }
     }
 }

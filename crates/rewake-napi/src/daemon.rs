@@ -96,6 +96,7 @@ fn repeatable(request: &Request) -> Option<Request> {
         Request::Ping => Some(Request::Ping),
         Request::List { target } => Some(Request::List { target: target.clone() }),
         Request::Env { target } => Some(Request::Env { target: target.clone() }),
+        Request::History { target } => Some(Request::History { target: target.clone() }),
         Request::Start { .. }
         | Request::StartKnown { .. }
         | Request::Stop { .. }

@@ -78,6 +78,27 @@ pub struct ExitInfo {
     pub lived_ms: u64,
 }
 
+/// The end of one run, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExitRecord {
+    pub run: u64,
+    pub id: u32,
+    pub name: String,
+    pub namespace: String,
+    pub pid: Option<u32>,
+    /// It was asked to end, by a command or by us.
+    pub asked: bool,
+    /// What happened, as text.
+    pub reason: String,
+    pub exit: ExitInfo,
+    /// The last lines of its stdout, a few KB. Bytes that are not UTF-8 are replaced here.
+    #[serde(default)]
+    pub out: Vec<String>,
+    /// The last lines of its stderr.
+    #[serde(default)]
+    pub error: Vec<String>,
+}
+
 /// A message of an app: its JSON text, handed on byte for byte.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Message {

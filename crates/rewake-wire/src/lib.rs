@@ -17,7 +17,7 @@ pub use app::{
     AppSpec, ClusterBalance, ExecMode, LaunchSpec, LogCapture, LogSpec, LogTarget, PolicySpec, Rotation, StopWith,
 };
 pub use error::{ErrorCode, ErrorReply};
-pub use event::{Event, ExitInfo, LogLines, Message, ProcessEvent, ProcessEventKind, Stream};
+pub use event::{Event, ExitInfo, ExitRecord, LogLines, Message, ProcessEvent, ProcessEventKind, Stream};
 pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
 pub use hello::{Hello, PROTOCOL, Welcome};
 pub use info::{ClusterInfo, ListenInfo, SlotInfo, Status};

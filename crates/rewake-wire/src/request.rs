@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{AppSpec, ErrorReply, Event, SlotInfo, Stream};
+use crate::{AppSpec, ErrorReply, Event, ExitRecord, SlotInfo, Stream};
 
 /// A frame from a client, after its `Hello`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -116,6 +116,11 @@ pub enum Request {
         #[serde(default)]
         target: Option<String>,
     },
+    /// How runs have ended, the newest first, of all when `None`; also of apps that are no longer listed.
+    History {
+        #[serde(default)]
+        target: Option<String>,
+    },
     /// Put log files aside now and begin new ones, of all when `None`.
     Rotate {
         #[serde(default)]
@@ -203,6 +208,7 @@ pub enum Reply {
     Env(BTreeMap<u32, BTreeMap<String, String>>),
     /// Files that were truncated.
     Flushed(Vec<String>),
+    History(Vec<ExitRecord>),
     /// Files that were put aside, under their new names. A file in the middle of a line follows at its end.
     Rotated(Vec<String>),
     LogsReloaded,

@@ -5,6 +5,7 @@ mod delete;
 mod describe;
 mod env;
 mod flush;
+mod history;
 mod id;
 mod jlist;
 mod kill;
@@ -87,6 +88,7 @@ pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
         Command::Describe(args) => describe::run(session, args.target).await,
         Command::Logs(args) => logs::run(session, args).await,
         Command::Flush(args) => flush::run(session, args.target).await,
+        Command::History(args) => history::run(session, args.target).await,
         Command::Rotate(args) => rotate::run(session, args.target).await,
         Command::ReloadLogs => reload_logs::run(session).await,
         Command::Env(args) => env::run(session, args.target).await,

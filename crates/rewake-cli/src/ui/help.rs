@@ -37,6 +37,7 @@ pub(super) fn verb(verb: Verb) -> String {
         | Verb::Describe
         | Verb::Logs
         | Verb::Flush
+        | Verb::History
         | Verb::Rotate
         | Verb::ReloadLogs
         | Verb::Env
@@ -64,6 +65,7 @@ pub(super) fn verb(verb: Verb) -> String {
         | Verb::Describe
         | Verb::Logs
         | Verb::Flush
+        | Verb::History
         | Verb::Rotate
         | Verb::ReloadLogs
         | Verb::Env

@@ -6,6 +6,7 @@ pub(crate) mod done;
 mod errors;
 mod format;
 mod help;
+mod history;
 mod jlist;
 mod list;
 pub(crate) mod log_line;

@@ -2,10 +2,10 @@
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 
-use rewake_wire::{ErrorReply, SlotInfo};
+use rewake_wire::{ErrorReply, ExitRecord, SlotInfo};
 use serde_json::{Value, json};
 
-use super::{Styles, block, describe, errors, help, list, sort};
+use super::{Styles, block, describe, errors, help, history, list, sort};
 use crate::args::{Options, Verb};
 
 /// Columns when stdout is no terminal: PM2's number, room for everything.
@@ -105,6 +105,16 @@ impl Ui {
     /// Shows one slot whole.
     pub(crate) fn describe(&self, slot: &SlotInfo) {
         self.data(describe::render(slot, columns(), self.out, now_ms()));
+    }
+
+    /// Shows how runs have ended.
+    pub(crate) fn history(&self, records: &[ExitRecord]) {
+        self.data(history::render(records, self.out));
+    }
+
+    /// Shows how the last runs of one slot have ended.
+    pub(crate) fn last_exits(&self, records: &[ExitRecord]) {
+        self.data(history::of_slot(records, self.out));
     }
 
     /// Shows the help of a verb, or of the program.

@@ -4,6 +4,7 @@ mod compress;
 mod date;
 pub(crate) mod file;
 mod files;
+mod history;
 mod ledger;
 mod lines;
 pub(crate) mod paths;
@@ -21,10 +22,11 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rewake_unix::events::Waker;
-use rewake_wire::Rotation;
+use rewake_wire::{ExitRecord, Rotation};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use self::history::History;
 pub(crate) use self::ledger::Key;
 use self::ledger::Ledger;
 pub(crate) use self::stream::NewStream;
@@ -58,6 +60,7 @@ impl Logs {
         inherited: Option<OwnedFd>,
         subscribers: Subscribers,
         said: tokio::sync::mpsc::UnboundedSender<Said>,
+        home: Option<&Path>,
     ) -> io::Result<(Self, Option<OwnedFd>)> {
         let (ledger, found, fresh) = match inherited.map(Ledger::inherited) {
             Some(Ok((ledger, found))) => (ledger, found, None),
@@ -70,7 +73,8 @@ impl Logs {
         };
         let waker = Arc::new(Waker::new()?);
         let (orders, inbox) = mpsc::channel();
-        let carrier = Carrier::new(Tools::new(ledger, subscribers), found, Arc::clone(&waker), inbox, said)?;
+        let carrier =
+            Carrier::new(Tools::new(ledger, subscribers), found, Arc::clone(&waker), inbox, said, History::new(home))?;
         std::thread::Builder::new().name("rewake-logs".into()).spawn(|| carrier.run())?;
         let logs = Self { orders: Some(orders), waker, draining: BTreeSet::new(), to_release: BTreeSet::new() };
         Ok((logs, fresh))
@@ -86,10 +90,26 @@ impl Logs {
         self.order(Order::Settled);
     }
 
-    /// A run has ended; [`Said::Drained`] follows when its output is in the logs.
-    pub(crate) fn run_ended(&mut self, run: u64) {
+    /// A run has ended, and its end is about to be dealt with: the keeper may not forget it before its output is in the logs.
+    pub(crate) fn run_ends(&mut self, run: u64) {
         self.draining.insert(run);
+    }
+
+    /// To be remembered of a run that ends, with its last lines; before [`Logs::run_ended`].
+    pub(crate) fn remember(&self, record: ExitRecord) {
+        self.order(Order::Remember(Box::new(record)));
+    }
+
+    /// The end has been dealt with; [`Said::Drained`] follows when its output is in the logs.
+    pub(crate) fn run_ended(&self, run: u64) {
         self.order(Order::Ended { run });
+    }
+
+    /// How runs have ended, the newest first.
+    pub(crate) fn history(&self) -> oneshot::Receiver<Vec<ExitRecord>> {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::History(answer));
+        answered
     }
 
     /// Whether the keeper may let go of a run now. If not, [`Logs::drained`] says so when it may: until then a daemon that dies

@@ -52,6 +52,17 @@ impl Spool {
         self.file.read_exact_at(buffer, at)
     }
 
+    /// The last bytes that came, and whether they are all that ever came.
+    pub(crate) fn tail(&self) -> (Vec<u8>, bool) {
+        let end = self.end().unwrap_or(0);
+        let from = end.saturating_sub(TAIL);
+        let mut bytes = Vec::new();
+        match self.read(from, end - from, &mut bytes) {
+            Ok(()) => (bytes, from == 0),
+            Err(_) => (Vec::new(), true),
+        }
+    }
+
     /// Takes out of the pipe what there is.
     pub(crate) fn take_in(&mut self, end: u64) -> io::Result<()> {
         let Some(pipe) = &self.pipe else { return Ok(()) };

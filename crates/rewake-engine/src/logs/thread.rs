@@ -9,9 +9,10 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rewake_unix::events::{Events, Waker, Watch, Write, Writes};
-use rewake_wire::Rotation;
+use rewake_wire::{ExitRecord, Rotation};
 use tokio::sync::oneshot;
 
+use super::history::{History, last_lines};
 use super::ledger::{Key, Place, Record};
 use super::stream::{NewStream, Step, Stream, Tools};
 
@@ -36,10 +37,14 @@ const FIRST_STREAM: u64 = 2;
 #[derive(Debug)]
 pub(crate) enum Order {
     Carry(Box<NewStream>),
+    /// The run is about to be told ended; this is to be remembered of it, with its last lines.
+    Remember(Box<ExitRecord>),
     /// The run has ended.
     Ended {
         run: u64,
     },
+    /// All that is remembered.
+    History(oneshot::Sender<Vec<ExitRecord>>),
     /// All runs that an earlier daemon left have been taken up.
     Settled,
     /// Put files aside.
@@ -71,6 +76,9 @@ pub(crate) struct Carrier {
     watches: HashMap<Watch, Key>,
     next_number: u64,
     ended: BTreeSet<u64>,
+    history: History,
+    /// Of runs that have ended and whose last lines are still being looked for.
+    records: BTreeMap<u64, ExitRecord>,
     closing: Option<oneshot::Sender<()>>,
 }
 
@@ -102,6 +110,7 @@ impl Carrier {
         waker: Arc<Waker>,
         orders: mpsc::Receiver<Order>,
         said: tokio::sync::mpsc::UnboundedSender<Said>,
+        history: History,
     ) -> io::Result<Self> {
         let events = Events::new()?;
         events.add(waker.as_fd(), WAKER)?;
@@ -118,6 +127,8 @@ impl Carrier {
             watches: HashMap::new(),
             next_number: FIRST_STREAM,
             ended: BTreeSet::new(),
+            history,
+            records: BTreeMap::new(),
             closing: None,
         })
     }
@@ -176,6 +187,11 @@ impl Carrier {
         loop {
             match self.orders.try_recv() {
                 Ok(Order::Carry(new)) => self.carry(*new),
+                Ok(Order::Remember(record)) => drop(self.records.insert(record.run, *record)),
+                Ok(Order::History(answer)) => {
+                    // Whoever asked may have gone.
+                    let _ = answer.send(self.history.read());
+                }
                 Ok(Order::Ended { run }) => self.run_ended(run),
                 Ok(Order::Settled) => {
                     for (place, _) in std::mem::take(&mut self.found) {
@@ -345,6 +361,9 @@ impl Carrier {
             // The keeper has it open, too.
             self.events.remove(pipe.as_fd());
         }
+        if let Some(record) = self.records.get_mut(&key.run) {
+            watched.give_tail(key, record);
+        }
         watched.stream.finish(Instant::now(), &mut self.tools);
     }
 
@@ -352,6 +371,7 @@ impl Carrier {
     fn look_at_ended(&mut self) {
         let ended: Vec<u64> = self.ended.iter().copied().collect();
         for run in ended {
+            self.remember(run);
             if self.of_run(run).all(|watched| watched.is_at_rest()) {
                 self.ended.remove(&run);
                 // The loop may have ended.
@@ -368,6 +388,21 @@ impl Carrier {
         }
     }
 
+    /// Writes down how a run has ended, once all that it wrote has been seen; whether it is in a log does not matter.
+    fn remember(&mut self, run: u64) {
+        if self.of_run(run).any(|watched| watched.doing == Doing::Busy) {
+            return;
+        }
+        let Some(mut record) = self.records.remove(&run) else { return };
+        for err in [false, true] {
+            let key = Key { run, err };
+            if let Some(watched) = self.streams.get(&key) {
+                watched.give_tail(key, &mut record);
+            }
+        }
+        self.history.add(&record);
+    }
+
     fn end(mut self) {
         for key in self.streams.keys().copied().collect::<Vec<_>>() {
             self.remove(key);
@@ -379,6 +414,12 @@ impl Carrier {
 }
 
 impl Watched {
+    fn give_tail(&self, key: Key, record: &mut ExitRecord) {
+        let (bytes, whole) = self.stream.spool.tail();
+        let lines = last_lines(&bytes, whole);
+        if key.err { record.error = lines } else { record.out = lines }
+    }
+
     /// All that has come is carried, or cannot be.
     fn is_at_rest(&self) -> bool {
         self.stream.is_done() && self.doing != Doing::Busy

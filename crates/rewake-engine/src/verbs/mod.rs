@@ -2,6 +2,7 @@
 
 mod env;
 mod flush;
+mod history;
 mod list;
 mod reload;
 mod reload_logs;
@@ -16,6 +17,7 @@ mod start;
 
 pub(crate) use env::env;
 pub(crate) use flush::flush;
+pub(crate) use history::history;
 pub(crate) use list::list;
 pub(crate) use reload::{give_back, reload, settle as settle_reload};
 pub(crate) use reload_logs::reload_logs;
