@@ -22,6 +22,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use rewake_unix::events::Waker;
+use rewake_unix::this;
 use rewake_wire::{ExitRecord, Rotation};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -75,7 +76,11 @@ impl Logs {
         let (orders, inbox) = mpsc::channel();
         let carrier =
             Carrier::new(Tools::new(ledger, subscribers), found, Arc::clone(&waker), inbox, said, History::new(home))?;
-        std::thread::Builder::new().name("rewake-logs".into()).spawn(|| carrier.run())?;
+        std::thread::Builder::new().name("rewake-logs".into()).spawn(|| {
+            // Programs that write faster than they are read push their own oldest output out.
+            this::higher_priority();
+            carrier.run();
+        })?;
         let logs = Self { orders: Some(orders), waker, draining: BTreeSet::new(), to_release: BTreeSet::new() };
         Ok((logs, fresh))
     }

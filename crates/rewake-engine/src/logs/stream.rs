@@ -411,7 +411,7 @@ impl Stream {
                 let before = if self.mid_line { "\n" } else { "" };
                 tools.input.clear();
                 let note =
-                    format!("{before}[rewake] {count} bytes of output were lost here: the log could not be written\n");
+                    format!("{before}[rewake] {count} bytes of output were lost here: the log could not follow\n");
                 tools.input.extend_from_slice(note.as_bytes());
                 Ok(())
             }
