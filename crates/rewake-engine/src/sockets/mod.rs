@@ -63,7 +63,11 @@ impl Engine {
     /// What a new process of the slot is given; sockets that are not there yet are made first. `None`: one cannot be made, so there
     /// is no process, as was told.
     pub(crate) fn sockets_for(&mut self, slot: SlotId, run: RunId) -> Option<Vec<Passed>> {
-        let Some(sheet) = self.sheets.get(&slot) else { return Some(Vec::new()) };
+        let sheet = self.sheets.get(&slot).filter(|sheet| !sheet.spec.launch.sockets.is_empty());
+        let Some(sheet) = sheet else {
+            self.sockets.given.insert(run, Vec::new());
+            return Some(Vec::new());
+        };
         let (app, specs) = (key_of(sheet), sheet.spec.launch.sockets.clone());
         let node = runs_node(&sheet.spec.launch);
         let made = match self.make_missing(&app, &specs, node) {
@@ -139,6 +143,9 @@ impl Engine {
 
     /// The sockets of a slot as clients see them.
     pub(crate) fn shown_sockets(&self, sheet: &Sheet) -> Vec<SocketInfo> {
+        if sheet.spec.launch.sockets.is_empty() {
+            return Vec::new();
+        }
         let app = key_of(sheet);
         let opened = self.opened(&app, &sheet.spec.launch.sockets);
         opened
@@ -172,6 +179,9 @@ impl Engine {
 
     /// As [`Self::close_unneeded`], for the app of a slot.
     pub(crate) fn close_unneeded_of(&mut self, slot: SlotId) {
+        if self.sockets.apps.is_empty() {
+            return;
+        }
         if let Some(app) = self.sheets.get(&slot).map(key_of) {
             self.close_unneeded(&app);
         }
@@ -225,7 +235,8 @@ impl Engine {
 
     /// Whether no process of an app can have set a flag that is shared by all copies of a socket.
     fn has_no_run(&self, app: &AppKey) -> bool {
-        !self.runs.values().any(|run| self.sheets.get(&run.slot).is_some_and(|sheet| key_of(sheet) == *app))
+        let is_of = |sheet: &Sheet| sheet.spec.name == app.0 && sheet.spec.namespace == app.1;
+        !self.runs.values().any(|run| self.sheets.get(&run.slot).is_some_and(is_of))
     }
 }
 
