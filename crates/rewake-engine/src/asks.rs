@@ -138,10 +138,14 @@ impl Engine {
         let info = self.info(id, false);
         let name = info.as_ref().map(|info| info.name.clone()).or_else(|| names.get(&id).cloned()).unwrap_or_default();
         let reason = self.sheets.get(&id).and_then(|sheet| sheet.reason.as_deref());
-        let error = outcome
-            .result
-            .err()
-            .map(|failure| words::failure(failure, &name, id.0, reason.filter(|_| has_reason(failure))));
+        let refused = self.sheets.get(&id).and_then(|sheet| sheet.refused.as_deref());
+        let error = outcome.result.err().map(|failure| {
+            let mut error = words::failure(failure, &name, id.0, reason.filter(|_| has_reason(failure)));
+            if let Some(refused) = refused.filter(|_| words::is_about_its_end(failure)) {
+                error.message = format!("{}; {refused}", error.message);
+            }
+            error
+        });
         SlotResult { id: id.0, name, error, info }
     }
 }

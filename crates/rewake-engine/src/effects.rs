@@ -104,6 +104,7 @@ impl Engine {
             self.facts.push_back(Fact::SpawnFailed { run, retry: true });
             return;
         }
+        sheet.refused = None;
         let now = epoch_ms();
         // The new process of a reload is not yet the one that is shown.
         if state.run() == Some(run) {

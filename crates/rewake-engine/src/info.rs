@@ -35,7 +35,7 @@ impl Engine {
             created_at_ms: sheet.created_at_ms,
             started_at_ms: sheet.started_at_ms,
             last_exit: slot.last_exit.map(|exit| words::exit_info(exit, &self.clock)),
-            reason: sheet.reason.clone(),
+            reason: sheet.why(),
             memory_bytes: used.map(|used| used.memory_bytes),
             cpu_percent: used.map(|used| used.cpu_percent),
             out_log: sheet.out_log.as_ref().map(text),

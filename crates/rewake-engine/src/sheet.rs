@@ -20,11 +20,23 @@ pub(crate) struct Sheet {
     pub(crate) started_at_ms: Option<u64>,
     /// Why the last start failed, or why it was given up.
     pub(crate) reason: Option<String>,
+    /// Why one of its processes may not listen where it wants to.
+    pub(crate) refused: Option<String>,
     /// Where its output goes; `None`: nowhere.
     pub(crate) out_log: Option<PathBuf>,
     pub(crate) error_log: Option<PathBuf>,
     /// Both streams.
     pub(crate) combined_log: Option<PathBuf>,
+}
+
+impl Sheet {
+    /// All that is known of why it does not run as it should.
+    pub(crate) fn why(&self) -> Option<String> {
+        match (&self.reason, &self.refused) {
+            (Some(reason), Some(refused)) => Some(format!("{reason}; {refused}")),
+            (reason, refused) => reason.clone().or_else(|| refused.clone()),
+        }
+    }
 }
 
 /// What the core needs of an app.

@@ -44,6 +44,20 @@ pub(crate) fn failure(failure: Failure, name: &str, id: u32, reason: Option<&str
     }
 }
 
+/// Whether a process has come up and did not do well.
+pub(crate) fn is_about_its_end(failure: Failure) -> bool {
+    match failure {
+        Failure::ExitedEarly(_) | Failure::ReloadFailed { .. } => true,
+        Failure::Unknown
+        | Failure::NotRunning
+        | Failure::Superseded
+        | Failure::SpawnFailed
+        | Failure::CannotBeKilled
+        | Failure::NotReloaded
+        | Failure::ShuttingDown => false,
+    }
+}
+
 /// Why a new process did not replace the old one. `alone`: that had ended by itself.
 pub(crate) fn reload_failure(why: ReloadFailure, alone: bool, reason: Option<&str>) -> String {
     let what = match why {

@@ -255,3 +255,26 @@ fn the_next_daemon_goes_on_where_the_last_one_was_killed() {
         assert!(get(port).unwrap_err().contains("refused"));
     }
 }
+
+#[test]
+fn two_clusters_on_one_port_are_told_apart_by_name_and_a_stranger_by_its_pid() {
+    let (home, port) = (Home::new(), free_port());
+    start(&home, "node", SERVER, port, &json!({ "cluster_balance": "kernel" }));
+    home.write("second.js", SERVER);
+    let start_second = || {
+        let second = json!({ "name": "second", "script": "second.js", "exec_mode": "cluster", "max_restarts": 2,
+            "env": { "PORT": port.to_string() } });
+        home.write("second.json", &json!({ "apps": [second] }).to_string());
+        home.rewake(["start", "second.json"]);
+        until("it is given up", || home.slots("second").iter().all(|slot| slot.1 == "errored"));
+        let described = home.rewake(["describe", "second", "--json"]).ok().json();
+        described[0]["rewake"]["reason"].as_str().unwrap().to_owned()
+    };
+    let reason = start_second();
+    assert!(reason.contains(&port.to_string()) && reason.contains("in use by app `web`"), "{reason}");
+    assert!(answers(port, 1).len() == 1, "the first one serves on");
+    home.rewake(["delete", "all"]).ok();
+    let _stranger = std::net::TcpListener::bind(("0.0.0.0", port)).unwrap();
+    let reason = start_second();
+    assert!(reason.contains(&format!("process {}", std::process::id())), "{reason}");
+}

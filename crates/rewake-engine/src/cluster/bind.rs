@@ -9,7 +9,7 @@ use std::rc::Rc;
 use rewake_nodeipc::cluster::{Bound, Listen};
 use rewake_unix::listen::group::Group;
 use rewake_unix::listen::{self, FileId};
-use rewake_wire::ClusterBalance;
+use rewake_wire::{ClusterBalance, SocketAddress};
 
 use super::seats::Seats;
 use super::{Address, Sockets};
@@ -25,6 +25,7 @@ pub(super) struct Made {
     pub(super) sockets: Sockets,
     pub(super) path: Option<(PathBuf, FileId)>,
     pub(super) bound: Bound,
+    pub(super) is_datagram: bool,
 }
 
 /// How connections of an address find their worker: what the app asks for, where it can be had.
@@ -53,7 +54,17 @@ impl Way {
 /// user when they cannot be had.
 pub(super) fn bind(listen: &Listen, backlog: u32, way: Way, left: Vec<OwnedFd>) -> Result<Made, i64> {
     let made = if left.is_empty() { made(listen, backlog, way) } else { inherited(listen, backlog, way, left) };
-    made.map_err(|error| -error.raw_os_error().map_or(EINVAL, i64::from))
+    let is_datagram = matches!(listen, Listen::Udp { .. });
+    made.map(|made| Made { is_datagram, ..made }).map_err(|error| -error.raw_os_error().map_or(EINVAL, i64::from))
+}
+
+/// The address for a message.
+pub(super) fn socket_address(listen: &Listen) -> SocketAddress {
+    match listen {
+        Listen::Tcp { host, port, .. } => SocketAddress::Tcp { host: host.clone(), port: *port },
+        Listen::Udp { host, port, .. } => SocketAddress::Udp { host: host.clone(), port: *port },
+        Listen::Unix { path, .. } => SocketAddress::Unix { path: path.clone(), mode: 0 },
+    }
 }
 
 /// Removes the socket file of an address that is over.
@@ -109,16 +120,16 @@ fn as_node_says(error: io::Error) -> io::Error {
 
 fn seats(group: Group) -> Made {
     let bound = at(group.address());
-    Made { sockets: Sockets::Seats(Seats::new(group)), path: None, bound }
+    Made { sockets: Sockets::Seats(Seats::new(group)), path: None, bound, is_datagram: false }
 }
 
 fn one(socket: OwnedFd, way: Way) -> io::Result<Made> {
     let bound = at(listen::local_address(socket.as_fd())?);
-    Ok(Made { sockets: single(socket, way), path: None, bound })
+    Ok(Made { sockets: single(socket, way), path: None, bound, is_datagram: false })
 }
 
 fn of_path(socket: OwnedFd, way: Way, path: PathBuf, file: FileId) -> Made {
-    Made { sockets: single(socket, way), path: Some((path, file)), bound: Bound { address: None } }
+    Made { sockets: single(socket, way), path: Some((path, file)), bound: Bound { address: None }, is_datagram: false }
 }
 
 fn single(socket: OwnedFd, way: Way) -> Sockets {

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use rewake_core::{RunId, SlotId};
 use rewake_nodeipc::cluster::{GroupId, WorkerId};
 use rewake_unix::listen;
-use rewake_wire::{ClusterBalance, ClusterInfo, ListenInfo};
+use rewake_wire::{ClusterBalance, ClusterInfo, ListenInfo, SocketAddress};
 
-use super::{Address, App, Sockets};
+use super::{Address, App, AppKey, Clusters, Sockets};
 use crate::engine::Engine;
 
 impl Engine {
@@ -28,6 +28,18 @@ impl Engine {
     }
 }
 
+impl Clusters {
+    /// The app that listens there, or where it is in the way.
+    pub(crate) fn app_on(&self, address: &SocketAddress) -> Option<&AppKey> {
+        let on = |app: &App| match address {
+            SocketAddress::Tcp { port, .. } => app.addresses.values().any(|address| address.is_tcp(*port)),
+            SocketAddress::Udp { port, .. } => app.addresses.values().any(|address| address.is_udp(*port)),
+            SocketAddress::Unix { path, .. } => app.addresses.values().any(|address| address.text() == *path),
+        };
+        self.apps.iter().find(|(_, app)| on(app)).map(|(key, _)| key)
+    }
+}
+
 impl App {
     fn listen_info(&self, address: &Address) -> ListenInfo {
         let balance = match &address.sockets {
@@ -42,6 +54,14 @@ impl App {
 impl Address {
     pub(super) fn port(&self) -> Option<u16> {
         self.bound.address.map(|(_, port)| port)
+    }
+
+    fn is_tcp(&self, port: u16) -> bool {
+        !self.is_datagram && self.port() == Some(port)
+    }
+
+    fn is_udp(&self, port: u16) -> bool {
+        self.is_datagram && self.port() == Some(port)
     }
 
     pub(super) fn text(&self) -> String {

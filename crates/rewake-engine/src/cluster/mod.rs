@@ -81,6 +81,7 @@ struct Address {
     watch: u32,
     /// Host and port, where it has them.
     bound: Bound,
+    is_datagram: bool,
     /// The socket file to remove with it.
     path: Option<(PathBuf, FileId)>,
     sockets: Sockets,
@@ -220,6 +221,7 @@ impl Address {
             name,
             watch,
             bound: made.bound,
+            is_datagram: made.is_datagram,
             path: made.path,
             sockets: made.sockets,
             retry_at: None,

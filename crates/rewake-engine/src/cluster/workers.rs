@@ -10,7 +10,7 @@ use rewake_nodeipc::cluster::{GroupId, Handle, Listen, Order, SlotId as WorkerSl
 use rewake_wire::{ClusterBalance, keeper};
 use tokio::time::Instant;
 
-use super::bind::{Way, bind, remove_file};
+use super::bind::{Way, bind, remove_file, socket_address};
 use super::{Address, App, AppKey, Letter, Sockets, prefix, seat_name, socket_name};
 use crate::clock::epoch_ms;
 use crate::effects::Outgoing;
@@ -161,7 +161,11 @@ impl Engine {
         let name = socket_name(key, address);
         let left = self.clusters.take_inherited(&name);
         let way = Way::of(listen, balance, || self.clusters.kernel_chooses());
-        let made = bind(listen, backlog, way, left).map(|made| {
+        let made = bind(listen, backlog, way, left);
+        if let Err(errno) = made {
+            self.note_refusal(key, listen, errno);
+        }
+        let made = made.map(|made| {
             let watch = self.clusters.watch(key, group);
             let bound = made.bound.clone();
             let address = Address::new(name, watch, made);
@@ -176,6 +180,19 @@ impl Engine {
             app.primary.bound(group, made, &mut orders);
         }
         orders
+    }
+
+    /// A worker may not listen where it wants to. Node tells it what is wrong; who is in the way is ours to say.
+    fn note_refusal(&mut self, key: &AppKey, listen: &Listen, errno: i64) {
+        let error = io::Error::from_raw_os_error(i32::try_from(-errno).unwrap_or(0));
+        let why = self.why_refused(key, &socket_address(listen), &error);
+        tracing::warn!(app = %key.0, "{why}");
+        let slots: Vec<SlotId> = self.slots_of(key).map(|slot| slot.id).collect();
+        for slot in slots {
+            if let Some(sheet) = self.sheets.get_mut(&slot) {
+                sheet.refused = Some(why.clone());
+            }
+        }
     }
 
     /// Gives copies of an address's sockets to the keeper.

@@ -15,6 +15,11 @@ use crate::engine::Engine;
 const FIRST_FREE_PORT: u16 = 1024;
 
 impl Engine {
+    /// A sentence for the error that came of listening somewhere.
+    pub(crate) fn why_refused(&self, app: &AppKey, address: &SocketAddress, error: &io::Error) -> String {
+        self.why_not(app, &[], address, error)
+    }
+
     /// A sentence for the error that came of opening a socket; `made` are those that were just opened for the same app.
     pub(super) fn why_not(&self, app: &AppKey, made: &[Open], address: &SocketAddress, error: &io::Error) -> String {
         let what = match error.raw_os_error() {
@@ -35,6 +40,9 @@ impl Engine {
         }
         let others = self.sockets.apps.iter().filter(|(other, _)| *other != app);
         if let Some((other, _)) = { others }.find(|(_, sockets)| sockets.iter().any(|open| open.hinders(address))) {
+            return format!("it is in use by app {}", shown(other));
+        }
+        if let Some(other) = self.clusters.app_on(address).filter(|other| *other != app) {
             return format!("it is in use by app {}", shown(other));
         }
         let pids = match address {

@@ -165,6 +165,7 @@ pub(crate) fn sheet(engine: &Engine, id: SlotId, spec: AppSpec, created_at_ms: u
         oldest_run: RunId(0),
         started_at_ms: None,
         reason: None,
+        refused: None,
         out_log,
         error_log,
         combined_log,
