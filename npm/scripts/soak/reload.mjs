@@ -1,0 +1,114 @@
+// Reloads under full load: no request may fail, whatever the app knows of signals and whatever it speaks.
+
+import { setTimeout as sleep } from 'node:timers/promises'
+import { withHome } from './home.mjs'
+import { Load } from './load.mjs'
+import { Histogram } from './meter.mjs'
+import { MODES } from './options.mjs'
+
+// Small, because whoever keeps a WebSocket open has the whole of it in every reload.
+const DRAIN_TIMEOUT_MS = 2000
+const SLOW = [20, 50]
+const WARM_MS = 1000
+// What came late in the last reload is still of it.
+const SETTLE_MS = 300
+/** So many reloads and requests, all rows together, are what the full run is meant to have. */
+const GOAL = { reloads: 100, requests: 1_000_000 }
+// Of the share of answers that is slower than all but 0.1 %. Below some ms it is the scheduler that is measured.
+const MOST_SLOWER = 2
+const NOISE_MS = 10
+
+/** What a client does, by what the server speaks. `slow`: answers take a while, so more of them are under way. */
+const PROTOCOLS = [
+  { name: 'http kept', kind: 'http', client: 'http1', load: slow => kept(slow) },
+  { name: 'http closed', kind: 'http', client: 'http1', load: slow => closed(slow) },
+  { name: 'https kept', kind: 'https', client: 'http1', load: slow => ({ secure: true, ...kept(slow) }) },
+  { name: 'https closed', kind: 'https', client: 'http1', load: slow => ({ secure: true, ...closed(slow) }) },
+  { name: 'h2c', kind: 'h2c', client: 'http2', load: slow => ({ sessions: 8, streams: slow ? 20 : 6, delay: slow }) },
+  { name: 'h2', kind: 'h2', client: 'http2', load: slow => ({ secure: true, sessions: 8, streams: slow ? 20 : 6, delay: slow }) },
+  { name: 'websocket', kind: 'ws', client: 'websocket', load: slow => ({ connections: slow ? 120 : 40, think: [0, 10], delay: slow }) }
+]
+
+/** Graceful: SIGINT, `close()`, exit. Plain: never heard of signals. Slow: plain, with 20 to 50 ms for each answer. */
+const APPS = [{ name: 'graceful', app: 'graceful' }, { name: 'plain', app: 'plain' }, { name: 'slow', app: 'plain', slow: SLOW }]
+
+function kept(delay) {
+  const busy = { count: delay ? 120 : 24, keepAlive: true, delay }
+  // A pause is when a server may close just as its client sends.
+  return { groups: [busy, { count: delay ? 40 : 8, keepAlive: true, delay, think: [0, 20] }] }
+}
+
+function closed(delay) {
+  return { groups: [{ count: delay ? 160 : 32, keepAlive: false, delay }] }
+}
+
+export async function run(options, report) {
+  const row = report.table('reload', 'app', 'instances', 'mode', 'Node', 'reloads', 'requests', 'failed', 'apart', 'req/s', 'one reload ms', 'quiet p99 ms', 'p99', 'quiet p99.9', 'p99.9', 'ratio', 'longest ms')
+  const total = { reloads: 0, requests: 0, failed: 0, quiet: new Histogram(), reloading: new Histogram() }
+  for (const node of options.nodes) {
+    for (const mode of options.modes ?? MODES) {
+      for (const setup of setups(options.quick)) await one({ ...setup, mode, node }, options, report, row, total)
+    }
+  }
+  const [before, during] = [total.quiet.quantile(0.999), total.reloading.quantile(0.999)]
+  row('all', '', '', '', '', total.reloads, total.requests, total.failed, '', '', '', total.quiet.quantile(0.99), total.reloading.quantile(0.99), before, during, during / before, total.reloading.max)
+  report.promise(during <= Math.max(NOISE_MS, MOST_SLOWER * before), `p99.9 while reloading is ${during.toFixed(1)} ms, quiet ${before.toFixed(1)} ms`)
+  if (!options.quick && (total.reloads < GOAL.reloads || total.requests < GOAL.requests)) report.note(`Less than ${GOAL.reloads} reloads or ${GOAL.requests} requests.`)
+}
+
+function setups(isQuick) {
+  const counts = isQuick ? [2] : [1, 2, 4]
+  return PROTOCOLS.flatMap(protocol => APPS.flatMap(app => counts.map(instances => ({ protocol, app, instances }))))
+}
+
+async function one({ protocol, app, instances, mode, node }, options, report, row, total) {
+  const reloads = options.quick ? 1 : 2
+  const what = `${protocol.name}, ${app.name}, ${instances} instances, ${mode}`
+  await withHome(options, report, async home => {
+    const env = { KIND: protocol.kind, APP: app.app }
+    const port = await home.start({ instances, mode, node, env, drain_timeout: DRAIN_TIMEOUT_MS })
+    const load = await Load.begin(protocol.client, { port, ...protocol.load(app.slow) })
+    try {
+      await load.phase('warm')
+      await sleep(WARM_MS)
+      await load.phase('quiet')
+      await sleep(options.quick ? 1000 : 2000)
+      await load.phase('reload')
+      const began = performance.now()
+      const times = []
+      for (let count = 0; count < reloads; count += 1) times.push(await reload(home, load, { protocol, app, instances, what }, report))
+      const seconds = (performance.now() - began) / 1000
+      await sleep(SETTLE_MS)
+      const counted = await load.stop()
+      const [quiet, reloading] = [counted.phase('quiet'), counted.phase('reload')]
+      const apart = Object.entries(counted.counts).map(([kind, times]) => `${times} ${kind}`).join(', ')
+      const [before, during] = [quiet.quantile(0.999), reloading.quantile(0.999)]
+      row(protocol.name, app.name, instances, mode, version(node), reloads, counted.answered, counted.failed, apart, Math.round(reloading.count / (seconds + SETTLE_MS / 1000)), Math.round(mean(times)), quiet.quantile(0.99), reloading.quantile(0.99), before, during, during / before, reloading.max)
+      report.promise(counted.failed === 0, `${what}: ${counted.failed} of ${counted.answered + counted.failed} failed: ${JSON.stringify(counted.failures)} ${counted.examples.slice(0, 4).join('; ')}`)
+      report.promise(counted.phase('reload').count > 0, `${what}: nothing was answered while reloading`)
+      total.reloads += reloads
+      total.requests += counted.answered + counted.failed
+      total.failed += counted.failed
+      total.quiet.merge(quiet)
+      total.reloading.merge(reloading)
+    } finally {
+      await load.abandon()
+    }
+  })
+}
+
+/** One reload of all instances; how long it took. */
+async function reload(home, load, { protocol, app, instances, what }, report) {
+  const before = await home.pids()
+  // A server that knows nothing of its clients' end cannot tell them of its own, which is at the end of its time.
+  if (protocol.kind === 'ws' && app.app !== 'graceful') await load.call('cutsAreInOrderIn', DRAIN_TIMEOUT_MS)
+  const { code, stderr, ms } = await home.run('reload', 'web')
+  report.promise(code === 0, `${what}: the reload ended with ${code}: ${stderr.trim()}`)
+  const after = await home.pids()
+  const isNew = after.length === instances && after.every(pid => pid > 0 && !before.includes(pid))
+  report.promise(isNew, `${what}: processes ${before} became ${after}`)
+  return ms
+}
+
+const mean = list => list.reduce((sum, one) => sum + one, 0) / list.length
+const version = node => (node === process.execPath ? process.version : /node-?(\d+)/.exec(node)?.[1] ?? node)
