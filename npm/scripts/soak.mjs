@@ -19,11 +19,13 @@ import fs from 'node:fs'
 import os from 'node:os'
 import { endAll } from './soak/home.mjs'
 import { SOAKS, USAGE, parse } from './soak/options.mjs'
+import { endOthers } from './soak/others.mjs'
 import { Report } from './soak/report.mjs'
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, () => {
     endAll()
+    endOthers()
     process.exit(130)
   })
 }

@@ -11,9 +11,10 @@ import { freePorts } from '../support/http.mjs'
 import { root } from '../support/paths.mjs'
 
 const exe = path.join(root, 'target', 'release', 'rewake')
-const apps = path.join(root, 'npm', 'scripts', 'soak', 'apps')
+export const APPS = path.join(root, 'npm', 'scripts', 'soak', 'apps')
+export const SERVER = path.join(APPS, 'server.cjs')
 /** A key and a certificate that nobody trusts. */
-const FIXTURES = path.join(root, 'js-tests', 'drain', 'fixtures')
+export const FIXTURES = path.join(root, 'js-tests', 'drain', 'fixtures')
 // The slowest thing that any soak asks for, a reload of four instances that all wait for something, with room.
 const COMMAND_MS = 120_000
 const UP_MS = 15_000
@@ -86,7 +87,7 @@ export class Home {
     const port = await freePorts(1)
     const web = {
       name: 'web',
-      script: path.join(apps, 'server.cjs'),
+      script: SERVER,
       exec_mode: 'cluster',
       instances,
       interpreter: node,
@@ -97,7 +98,7 @@ export class Home {
     const file = path.join(this.folder, 'web.json')
     fs.writeFileSync(file, JSON.stringify({ apps: [web] }))
     await this.must('start', file)
-    await this.untilAllAnswer(port, instances, env.KIND)
+    await untilAllAnswer(port, instances, env.KIND)
     return port
   }
 
@@ -105,19 +106,6 @@ export class Home {
   async pids() {
     const { stdout } = await this.must('jlist')
     return JSON.parse(stdout).map(({ pid }) => pid)
-  }
-
-  /** Waits until as many processes have answered; each question comes from another address. */
-  async untilAllAnswer(port, count, kind = 'http') {
-    const end = Date.now() + UP_MS
-    const seen = new Set()
-    for (let at = 0; seen.size < count; at += 1) {
-      if (Date.now() > end) throw new Error(`${seen.size} of ${count} instances answer after ${UP_MS} ms`)
-      const localAddress = `127.8.${Math.trunc(at / 250) % 250}.${(at % 250) + 1}`
-      const worker = await whoAnswers({ port, kind, localAddress })
-      if (worker) seen.add(worker.pid)
-      else await sleep(20)
-    }
   }
 
   /** What keeper and daemon had to say last. */
@@ -139,6 +127,19 @@ export class Home {
   end() {
     homes.delete(this)
     fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+}
+
+/** Waits until as many processes have answered; each question comes from another address. */
+export async function untilAllAnswer(port, count, kind = 'http') {
+  const end = Date.now() + UP_MS
+  const seen = new Set()
+  for (let at = 0; seen.size < count; at += 1) {
+    if (Date.now() > end) throw new Error(`${seen.size} of ${count} instances answer after ${UP_MS} ms`)
+    const localAddress = `127.8.${Math.trunc(at / 250) % 250}.${(at % 250) + 1}`
+    const worker = await whoAnswers({ port, kind, localAddress })
+    if (worker) seen.add(worker.pid)
+    else await sleep(20)
   }
 }
 

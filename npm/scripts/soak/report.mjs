@@ -39,6 +39,11 @@ export class Report {
     if (!holds) this.broken(text)
   }
 
+  /** What is wished for, and depends on the machine: told, but no promise. */
+  target(holds, text) {
+    this.note(`${holds ? 'Target met' : 'TARGET MISSED'}: ${text}.`)
+  }
+
   end(seconds) {
     this.#seconds = Math.round(seconds)
     console.log(`\n${this.name}: ${this.#seconds} s`)

@@ -13,12 +13,12 @@ export class Client {
   #stopping = false
   #running = 0
   #stopped
+  /** Is told of every answer and failure, with the connection and when the request began; then it counts the failures. */
+  observer
 
-  /** `observer`: is told of every answer and failure, with the connection and when the request began. */
-  constructor(options, meter, observer) {
+  constructor(options, meter) {
     this.#options = options
     this.#meter = meter
-    this.observer = observer
   }
 
   start() {
