@@ -102,10 +102,24 @@ export class Home {
     return port
   }
 
-  /** The processes of the app, by the list. */
-  async pids() {
+  /** The instances of the app: `{ id, pid, status }`, in order. */
+  async slots() {
     const { stdout } = await this.must('jlist')
-    return JSON.parse(stdout).map(({ pid }) => pid)
+    const slots = JSON.parse(stdout).map(({ pm_id: id, pid, pm2_env: { status } }) => ({ id, pid, status }))
+    return slots.sort((a, b) => a.id - b.id)
+  }
+
+  async pids() {
+    return (await this.slots()).map(({ pid }) => pid)
+  }
+
+  /** Waits for a condition. */
+  async until(what, holds) {
+    const end = Date.now() + UP_MS
+    while (!(await holds())) {
+      if (Date.now() > end) throw new Error(`waited ${UP_MS} ms for ${what}`)
+      await sleep(20)
+    }
   }
 
   /** What keeper and daemon had to say last. */
