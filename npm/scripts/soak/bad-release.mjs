@@ -28,7 +28,7 @@ const RELEASES = {
 
 export async function run(options, report) {
   const row = report.table('new release', 'mode', 'Node', 'wait_ready', 'reloads', 'refused', 'requests', 'failed', 'of it in the bad one', 'longest ms', 'one reload ms')
-  const said = new Set()
+  const said = new Map()
   for (const node of options.nodes) {
     for (const mode of options.modes ?? MODES) {
       for (const waitReady of options.quick ? [false] : [false, true]) {
@@ -36,7 +36,7 @@ export async function run(options, report) {
       }
     }
   }
-  report.note(`What the command says, of each kind once:\n${[...said].join('\n')}`)
+  report.note(`What the command says:\n\n${[...said.values()].join('\n\n')}`)
 }
 
 async function one({ name, release, mode, node, waitReady }, options, report, row, said) {
@@ -61,7 +61,7 @@ async function one({ name, release, mode, node, waitReady }, options, report, ro
         const result = await home.run('reload', 'web')
         fs.writeFileSync(script, good)
         results.push(result)
-        said.add(result.stderr.trim().replace(/\b\d{3,}\b/g, 'N'))
+        if (!said.has(name)) said.set(name, `${name}:\n${result.stderr.trim()}`)
         report.promise(result.code === 1, `${what}: the command ended with ${result.signal ?? result.code}`)
         report.promise(release.says.test(result.stderr), `${what}: the command says only ${JSON.stringify(result.stderr)}`)
         const after = await home.pids()

@@ -55,11 +55,15 @@ if (ACCEPT_LOG) {
   server.on('connection', ({ remoteAddress, remotePort }) => fs.writeSync(log, `${remoteAddress}:${remotePort}\n`))
 }
 
-// `for,every` in ms: the second worker does nothing else for so long, again and again.
+// `for,every,after` in ms: the second worker does nothing else for so long, again and again, the first time after that.
 if (BLOCK && NODE_APP_INSTANCE === '1') {
-  const [blocked, every] = BLOCK.split(',').map(Number)
-  setInterval(() => {
+  const [blocked, every, after] = BLOCK.split(',').map(Number)
+  const block = () => {
     const end = Date.now() + blocked
     while (Date.now() < end);
-  }, every)
+  }
+  setTimeout(() => {
+    setInterval(block, every)
+    block()
+  }, after)
 }
