@@ -1,7 +1,7 @@
 // Long measured proofs of what cluster mode promises, beside `npm test`, which has no time for them:
 //
-//   npm run soak -- [name ...] [--modes kernel,client-ip,round-robin,shared] [--nodes path:path] [--quick]
-//                   [--json FILE] [--pm2 PATH | --install] [--no-build]
+//   npm run soak -- [name ...] [--modes kernel,client-ip,round-robin,shared] [--nodes path:path] [--only TEXT]
+//                   [--quick] [--json FILE] [--pm2 PATH | --install] [--no-build]
 //
 //   reload       reloads under full load: http/1.1, https, http2 and WebSocket, apps that know signals and apps that do not
 //   kill         SIGKILL of one worker after the other: only what is in flight there fails, nobody waits long
@@ -12,7 +12,8 @@
 //
 // Without a name all of them run, one after the other, in each of the modes that it is about, on each Node. Everything is on the
 // loopback device and in homes of its own, and nothing is left running. A table of each is printed; the exit code is 1 if a promise was
-// broken, and says which. `--quick` is a short version of each, in a few minutes. PM2 is only there if `--pm2` names its bin/pm2 or
+// broken, and says which. `--quick` is a short version of each, in a few minutes; `--only "h2c, plain"` leaves
+// of the rows of `reload` those whose names hold the text. All of it takes some 20 minutes for each mode and Node. PM2 is only there if `--pm2` names its bin/pm2 or
 // `--install` lets npm put it into target/soak; Socket.IO is put there when it is first needed.
 
 import fs from 'node:fs'
@@ -22,13 +23,12 @@ import { SOAKS, USAGE, parse } from './soak/options.mjs'
 import { endOthers } from './soak/others.mjs'
 import { Report } from './soak/report.mjs'
 
-for (const signal of ['SIGINT', 'SIGTERM']) {
-  process.on(signal, () => {
-    endAll()
-    endOthers()
-    process.exit(130)
-  })
-}
+// However this ends: what still runs then is ended with it.
+process.on('exit', () => {
+  endAll()
+  endOthers()
+})
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(130))
 
 let options
 try {
@@ -47,7 +47,6 @@ for (const name of options.names) {
     const { run } = await import(`./soak/${name}.mjs`)
     await run(options, report)
   } catch (error) {
-    endAll()
     report.broken(`it ended early: ${error.stack ?? error}`)
   }
   report.end((performance.now() - start) / 1000)

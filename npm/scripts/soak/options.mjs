@@ -4,7 +4,7 @@ import path from 'node:path'
 
 export const SOAKS = ['reload', 'kill', 'blocked', 'sticky', 'socketio', 'bad-release']
 export const MODES = ['kernel', 'client-ip', 'round-robin', 'shared']
-export const USAGE = `usage: npm run soak -- [${SOAKS.join('|')} ...] [--modes ${MODES.join(',')}] [--nodes path:path] [--quick] [--json FILE] [--pm2 PATH] [--install] [--no-build]`
+export const USAGE = `usage: npm run soak -- [${SOAKS.join('|')} ...] [--modes ${MODES.join(',')}] [--nodes path:path] [--only TEXT] [--quick] [--json FILE] [--pm2 PATH] [--install] [--no-build]`
 
 /** What to run, and how. Throws for what it does not know. */
 export function parse(words) {
@@ -21,6 +21,7 @@ export function parse(words) {
     else if (word === '--no-build') options.build = false
     else if (word === '--modes') options.modes = value().split(',').map(mode => known(mode, MODES, 'mode'))
     else if (word === '--nodes') options.nodes = value().split(':').map(node => path.resolve(node))
+    else if (word === '--only') options.only = value()
     else if (word === '--json') options.json = path.resolve(value())
     else if (word === '--pm2') options.pm2 = path.resolve(value())
     else if (word.startsWith('-')) throw new Error(`${word} is not known`)

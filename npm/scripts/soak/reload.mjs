@@ -55,7 +55,7 @@ export async function run(options, report) {
   const total = { reloads: 0, requests: 0, failed: 0, during: 0, slower: { quiet: 0, start: 0 }, longest: 0 }
   for (const node of options.nodes) {
     for (const mode of options.modes ?? MODES) {
-      for (const setup of setups(options.quick)) await one({ ...setup, mode, node }, options, report, row, total)
+      for (const setup of setups(options)) await one({ ...setup, mode, node }, options, report, row, total)
     }
   }
   row('all', '', '', '', '', total.reloads, total.requests, total.failed, '', '', '', '', '', '', '', '', '', total.longest)
@@ -67,14 +67,17 @@ export async function run(options, report) {
   if (!options.quick && (total.reloads < GOAL.reloads || total.requests < GOAL.requests)) report.note(`Less than ${GOAL.reloads} reloads or ${GOAL.requests} requests.`)
 }
 
-function setups(isQuick) {
-  const counts = isQuick ? [2] : [1, 2, 4]
-  return PROTOCOLS.flatMap(protocol => APPS.flatMap(app => counts.map(instances => ({ protocol, app, instances }))))
+function setups({ quick, only = '' }) {
+  const counts = quick ? [2] : [1, 2, 4]
+  const all = PROTOCOLS.flatMap(protocol => APPS.flatMap(app => counts.map(instances => ({ protocol, app, instances }))))
+  return all.filter(setup => nameOf(setup).includes(only))
 }
+
+const nameOf = ({ protocol, app, instances }) => `${protocol.name}, ${app.name}, ${instances} instances`
 
 async function one({ protocol, app, instances, mode, node }, options, report, row, total) {
   const reloads = options.quick ? 1 : 2
-  const what = `${protocol.name}, ${app.name}, ${instances} instances, ${mode}`
+  const what = `${nameOf({ protocol, app, instances })}, ${mode}`
   await withHome(options, report, async home => {
     const env = { KIND: protocol.kind, APP: app.app }
     const port = await home.start({ instances, mode, node, env, drain_timeout: DRAIN_TIMEOUT_MS })
@@ -116,7 +119,7 @@ async function one({ protocol, app, instances, mode, node }, options, report, ro
 
 /** Another process of the same app, on a port where nobody asks; ended when it serves. */
 async function startBeside(node, env) {
-  const beside = fork(SERVER, { execPath: node, env: { ...process.env, ...env, FIXTURES, PORT: String(await freePorts(1)) }, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+  const beside = fork(SERVER, { execPath: node, env: { ...process.env, ...env, FIXTURES, ALONE: '1', PORT: String(await freePorts(1)) }, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
   const ended = once(beside, 'exit')
   await Promise.race([once(beside, 'message'), ended])
   beside.kill('SIGKILL')

@@ -42,6 +42,9 @@ function make() {
 const server = make()
 server.listen(Number(PORT), '127.0.0.1', () => process.send?.('ready'))
 
+// Not to be left behind by whoever started it.
+if (process.env.ALONE) process.on('disconnect', () => process.exit(0))
+
 if (APP === 'graceful') {
   process.on('SIGINT', () => {
     server.close(() => process.exit(0))
