@@ -4,13 +4,18 @@
 mod matrix {
     mod support;
 
+    mod daemon;
     mod documented;
     mod errors;
+    mod families;
     mod garbage;
     mod inspect;
     mod kinds;
     mod life;
+    mod luck;
     mod messages;
     mod reload;
+    mod scale;
     mod sight;
+    mod tls;
 }

@@ -11,7 +11,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rust_tests::home::PATIENCE;
-use rust_tests::net::connect_from;
 
 /// A stream to a server, TCP or not.
 pub(crate) trait Stream: Read + Write {}
@@ -21,6 +20,13 @@ impl<T: Read + Write> Stream for T {}
 pub(crate) fn connect(address: impl ToSocketAddrs) -> Result<TcpStream, String> {
     let address: SocketAddr = address.to_socket_addrs().unwrap().next().unwrap();
     let stream = TcpStream::connect_timeout(&address, PATIENCE).map_err(|error| error.to_string())?;
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    Ok(stream)
+}
+
+/// As [`connect`], from one of this machine's own addresses: some servers give one client to one worker.
+pub(crate) fn connect_from(client: u8, port: u16) -> Result<TcpStream, String> {
+    let stream = rust_tests::net::connect_from([127, 0, 6, client], port).map_err(|error| error.to_string())?;
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     Ok(stream)
 }
@@ -41,22 +47,16 @@ pub(crate) fn read_all(mut stream: impl Stream) -> Result<String, String> {
 
 /// The body of the answer to one request, on a connection of its own.
 pub(crate) fn get(port: u16) -> Result<String, String> {
-    get_path(port, "/")
+    ask(connect(("127.0.0.1", port))?, "/")
 }
 
-/// As [`get`], as one of many clients.
-pub(crate) fn get_from(client: [u8; 4], port: u16) -> Result<String, String> {
-    let stream = connect_from(client, port).map_err(|error| error.to_string())?;
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    ask(stream, "/")
+/// As [`get`], from another address.
+pub(crate) fn get_from(client: u8, port: u16) -> Result<String, String> {
+    ask(connect_from(client, port)?, "/")
 }
 
-/// As [`get`], of a path.
-pub(crate) fn get_path(port: u16, path: &str) -> Result<String, String> {
-    ask(connect(("127.0.0.1", port))?, path)
-}
-
-fn ask(mut stream: TcpStream, path: &str) -> Result<String, String> {
+/// The body of the answer to one request.
+pub(crate) fn ask(mut stream: TcpStream, path: &str) -> Result<String, String> {
     // The old version, so that the body comes in one piece.
     let request = format!("GET {path} HTTP/1.0\r\nHost: x\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
@@ -74,8 +74,9 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn open(port: u16) -> Result<Self, String> {
-        Ok(Self { stream: connect(("127.0.0.1", port))?, is_over: false })
+    /// From an address of the client's own.
+    pub(crate) fn open(client: u8, port: u16) -> Result<Self, String> {
+        Ok(Self { stream: connect_from(client, port)?, is_over: false })
     }
 
     /// The body of the answer to one more request. The server must tell its length.
@@ -134,15 +135,16 @@ impl Counted {
 }
 
 impl Load {
-    /// Two clients of each kind for each port.
-    pub(crate) fn begin(ports: &[u16]) -> Self {
+    /// Two clients of each kind, each with an address of its own.
+    pub(crate) fn begin(port: u16) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let clients = ports.iter().flat_map(|port| [(*port, true), (*port, false), (*port, true), (*port, false)]);
-        let client = |(port, keeps): (u16, bool)| {
+        let client = |client: u8| {
             let stop = Arc::clone(&stop);
-            std::thread::spawn(move || if keeps { kept_on(port, &stop) } else { one_by_one(port, &stop) })
+            std::thread::spawn(move || {
+                if client.is_multiple_of(2) { kept_on(client, port, &stop) } else { one_by_one(client, port, &stop) }
+            })
         };
-        let clients = clients.map(client).collect();
+        let clients = (1..=4).map(client).collect();
         Self { stop, clients }
     }
 
@@ -165,22 +167,22 @@ impl Load {
 /// to others.
 const PACE: Duration = Duration::from_millis(2);
 
-fn one_by_one(port: u16, stop: &AtomicBool) -> Counted {
+fn one_by_one(client: u8, port: u16, stop: &AtomicBool) -> Counted {
     let mut counted = Counted::default();
     while !stop.load(Ordering::Relaxed) {
-        counted.count(get(port), "alone");
+        counted.count(get_from(client, port), "alone");
         std::thread::sleep(PACE);
     }
     counted
 }
 
-fn kept_on(port: u16, stop: &AtomicBool) -> Counted {
+fn kept_on(client: u8, port: u16, stop: &AtomicBool) -> Counted {
     let mut counted = Counted::default();
     let mut kept = None;
     while !stop.load(Ordering::Relaxed) {
         let mut connection = match kept.take() {
             Some(connection) => connection,
-            None => match Kept::open(port) {
+            None => match Kept::open(client, port) {
                 Ok(connection) => connection,
                 Err(error) => {
                     counted.failed.push(format!("kept, new: {error}"));

@@ -36,10 +36,9 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Two instances of a script in the folder of the fleet, in cluster mode.
+    /// Two instances of a script in the folder of the fleet, in cluster mode. A reload takes no longer than it must.
     pub(crate) fn new(name: &str, script: &str) -> Self {
-        let Value::Object(keys) =
-            json!({ "name": name, "script": script, "exec_mode": "cluster", "instances": 2, "env": {} })
+        let Value::Object(keys) = json!({ "name": name, "script": script, "exec_mode": "cluster", "instances": 2, "reload_soak": 0, "env": {} })
         else {
             unreachable!("it is an object")
         };

@@ -15,6 +15,7 @@ if (cluster.isPrimary) {
   const sockets = new Set();
   const server = net.createServer((socket) => {
     sockets.add(socket);
+    socket.on('error', () => sockets.delete(socket));
     socket.write('open');
   });
   server.listen(process.env.PORT);
