@@ -1,5 +1,6 @@
 //! One daemon's life: start-up, the engine beside the server, the orderly end.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -67,7 +68,7 @@ async fn live(home: &Path, link: OwnedFd) -> Result<(), DaemonError> {
     let greeter = Greeter { keeper_pid: greeting.keeper_pid, home: home.display().to_string() };
     let server = Server::start(listener, handle.clone(), greeter).map_err(DaemonError::Listen)?;
     reload_logs_on_signal(handle.clone())?;
-    end_on_signals(handle)?;
+    end_on_signals(&handle)?;
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "daemon is up");
     serve(engine, server, pid_file).await
 }
@@ -99,15 +100,22 @@ fn reload_logs_on_signal(handle: Handle) -> Result<(), DaemonError> {
     Ok(())
 }
 
-/// SIGTERM and SIGINT stop everything in order. SIGHUP does, too: nobody's terminal is ours.
-fn end_on_signals(handle: Handle) -> Result<(), DaemonError> {
+/// SIGTERM and SIGINT stop everything in order; the second one, of whichever kind, kills what is left.
+/// SIGHUP is one of them, too: nobody's terminal is ours.
+fn end_on_signals(handle: &Handle) -> Result<(), DaemonError> {
+    let asked = Rc::new(Cell::new(false));
     for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
         let mut signals = signal(kind).map_err(DaemonError::Signals)?;
-        let handle = handle.clone();
+        let (handle, asked) = (handle.clone(), Rc::clone(&asked));
         tokio::task::spawn_local(async move {
-            if signals.recv().await.is_some() {
-                tracing::info!("asked to end by signal {}", kind.as_raw_value());
-                handle.terminate().await;
+            while signals.recv().await.is_some() {
+                if asked.replace(true) {
+                    tracing::info!("asked again by signal {}: killing what is left", kind.as_raw_value());
+                    handle.hurry().await;
+                } else {
+                    tracing::info!("asked to end by signal {}", kind.as_raw_value());
+                    handle.terminate().await;
+                }
             }
         });
     }

@@ -12,7 +12,7 @@ pub(crate) struct PidFile {
 
 impl PidFile {
     pub(crate) fn write(home: &Path) -> Result<Self, DaemonError> {
-        let path = home.join("rewake.pid");
+        let path = home.join(rewake_keeper::PID_FILE);
         // A full disk must not keep the daemon from supervising: only a home that cannot be written at all is an error.
         match std::fs::write(&path, format!("{}\n", std::process::id())) {
             Err(source) if source.kind() != std::io::ErrorKind::StorageFull => {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use rewake_core::{Command, Fact, Input, RunId, SlotId, Wanted};
-use rewake_wire::keeper::{Exit, Order};
+use rewake_wire::keeper::{Exit, Notice, Order};
 use rewake_wire::store::Table;
 use tokio::sync::oneshot;
 
@@ -17,6 +17,9 @@ use crate::verbs::sheet_of;
 
 /// `SIGKILL`: for a run that nobody knows any more.
 const SIGKILL: i32 = 9;
+
+/// What the end takes beside the apps' own times: the table's write, and a machine that swaps.
+const END_MARGIN_MS: u64 = 15_000;
 
 impl Engine {
     /// Restores the list, adopts what runs, and starts what ought to run and does not.
@@ -166,8 +169,24 @@ impl Engine {
         });
     }
 
+    /// Kills what is still being stopped. The core hears of the ends as of any others.
+    pub(crate) fn hurry(&mut self) {
+        if self.ending.is_none() {
+            return;
+        }
+        let kill = |(id, run): (&RunId, &Run)| {
+            let tree = self.sheets.get(&run.slot).is_none_or(|sheet| sheet.spec.policy.treekill);
+            Order::Signal { run: id.0, signal: SIGKILL, tree }
+        };
+        let orders: Vec<Order> = self.runs.iter().map(kill).collect();
+        for order in orders {
+            self.order(order);
+        }
+    }
+
     /// Asks the core to stop (or stop and forget) everything.
     pub(crate) fn begin_end(&mut self, ended: Ended) {
+        self.order(Order::Notify { notice: Notice::Stopping { within_ms: self.ends_within_ms() } });
         let all: Vec<SlotId> = self.core.slots().map(|slot| slot.id).collect();
         let delete = (ended == Ended::Killed).then(|| Command::Delete { slots: all.clone() });
         let (nobody, _) = oneshot::channel();
@@ -183,5 +202,11 @@ impl Engine {
         for (call, command) in calls.into_iter().zip(commands) {
             self.step(Input::Command(call, command));
         }
+    }
+
+    /// How long the end may take: the core waits for `kill_timeout` twice, once for each signal.
+    fn ends_within_ms(&self) -> u64 {
+        let longest = self.sheets.values().map(|sheet| sheet.spec.policy.kill_timeout_ms).max();
+        longest.unwrap_or(0).saturating_mul(2).saturating_add(END_MARGIN_MS)
     }
 }

@@ -18,6 +18,7 @@ impl Engine {
             Ask::Request(request, answer) => self.request(request, answer),
             Ask::Subscribe(wants, answer) => self.subscribe(wants, answer),
             Ask::Terminate => self.end(Ended::Terminated, None),
+            Ask::Hurry => self.hurry(),
         }
     }
 

@@ -23,6 +23,8 @@ pub(crate) enum Ask {
     Subscribe(Subscribe, oneshot::Sender<Result<Subscription, ErrorReply>>),
     /// Stop everything in order, keep what is wanted, end.
     Terminate,
+    /// Kill what is still being stopped.
+    Hurry,
 }
 
 /// Items of a subscription. Dropping it ends it.
@@ -73,6 +75,12 @@ impl Handle {
     pub async fn terminate(&self) {
         // An engine that has ended already is what was asked for.
         let _ = self.asks.send(Ask::Terminate).await;
+    }
+
+    /// Asks an engine that is ending to wait for no process any longer: what is still there is killed.
+    pub async fn hurry(&self) {
+        // As above.
+        let _ = self.asks.send(Ask::Hurry).await;
     }
 }
 

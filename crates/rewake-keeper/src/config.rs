@@ -22,6 +22,8 @@ pub const LINK_FD: RawFd = 3;
 pub const SOCKET_FILE: &str = "rpc.sock";
 /// Name of the file in the home that keeper and daemon write what they have to say to.
 pub const LOG_FILE: &str = "rewake.log";
+/// Name of the daemon's file in the home that says its process id; the keeper removes it for a daemon that was killed.
+pub const PID_FILE: &str = "rewake.pid";
 /// Name of the file in the home whose lock makes a keeper the only one.
 pub(crate) const LOCK_FILE: &str = "keeper.lock";
 

@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use rewake_unix::limits::OpenFiles;
 use rewake_unix::poll::{self, Interest, Signals};
 use rewake_unix::{pidfd, reap, signal, socket};
-use rewake_wire::keeper::{KEEPER_PROTOCOL, Report};
+use rewake_wire::keeper::{KEEPER_PROTOCOL, Notice, Report};
 
+use crate::config::PID_FILE;
 use crate::daemon::{Daemon, DaemonState};
 use crate::ending::{Ending, How};
 use crate::log;
@@ -26,6 +27,9 @@ const SEND_AGAIN: Duration = Duration::from_millis(20);
 
 /// How soon it waits again where the kernel refused to.
 const WAIT_AGAIN: Duration = Duration::from_secs(1);
+
+/// How soon a daemon that is told to end must say that it does. It does so at once; below the 10 s that containers are given.
+const DAEMON_HEARS_WITHIN: Duration = Duration::from_secs(8);
 
 /// How long a daemon that ordered the end may take for its own.
 const DAEMON_LEAVES_WITHIN: Duration = Duration::from_secs(5);
@@ -65,6 +69,8 @@ struct Home {
     daemon: Daemon,
     /// Somebody asked the keeper to end, and the daemon was told.
     told_to_end: bool,
+    /// When a daemon that is to end, or has begun to, is taken for one that never will.
+    give_up_daemon_at: Option<Instant>,
 }
 
 /// What a watched descriptor is.
@@ -79,7 +85,7 @@ enum Watched {
 
 impl Keeper {
     pub(crate) fn of_home(tools: Tools, listener: OwnedFd, socket: PathBuf, daemon: Daemon) -> Self {
-        let home = Home { listener: Rc::new(listener), socket, daemon, told_to_end: false };
+        let home = Home { listener: Rc::new(listener), socket, daemon, told_to_end: false, give_up_daemon_at: None };
         Self::new(tools, None, Some(home))
     }
 
@@ -109,7 +115,8 @@ impl Keeper {
             let now = Instant::now();
             self.do_what_is_due(now);
             if self.has_finished(now) {
-                return self.leave();
+                self.leave();
+                return self.remove_pid_file();
             }
             self.flush();
             let happened = self.wait(now).unwrap_or_else(|error| {
@@ -165,6 +172,7 @@ impl Keeper {
         self.read_orders();
         self.link = None;
         let Some(home) = &mut self.home else { return };
+        home.give_up_daemon_at = None;
         if self.ending.is_some() {
             home.daemon.state = DaemonState::WaitForClient;
             return;
@@ -183,6 +191,12 @@ impl Keeper {
         {
             self.link = home.daemon.start(&self.tools.null);
             home.turn_away_if_down();
+        }
+        if let Some(home) = &mut self.home
+            && self.ending.is_none()
+            && home.give_up_daemon_at.is_some_and(|at| at <= now)
+        {
+            home.give_up_daemon();
         }
         self.introduce();
         self.kill_overdue(now);
@@ -268,7 +282,8 @@ impl Keeper {
             Stage::Ended { rest: Rest::LookAgain(at), .. } => Some(at),
             Stage::Ended { rest: Rest::Gone | Rest::Watched(_), .. } | Stage::Starting { .. } | Stage::Running => None,
         });
-        looks.chain(start).chain(self.send_again).chain(self.ending_deadline()).min()
+        let give_up = self.home.as_ref().and_then(|home| home.give_up_daemon_at.filter(|_| self.ending.is_none()));
+        looks.chain(start).chain(give_up).chain(self.send_again).chain(self.ending_deadline()).min()
     }
 
     fn read_signals(&mut self) {
@@ -290,16 +305,30 @@ impl Keeper {
         }
     }
 
-    /// SIGTERM, SIGINT or SIGHUP. Embedded, the host gets the same (a terminal's Ctrl-C) and decides.
+    /// SIGTERM, SIGINT or SIGHUP; the second one hurries. Embedded, the host gets the same (a terminal's Ctrl-C) and decides.
     fn asked_to_end(&mut self) {
         let Some(home) = &mut self.home else { return };
         home.told_to_end = true;
         match home.daemon.state {
-            DaemonState::Up(_) => home.daemon.signal(signal::number("TERM").unwrap_or(KILL)),
+            DaemonState::Up(_) => {
+                home.daemon.signal(signal::number("TERM").unwrap_or(KILL));
+                home.give_up_daemon_at.get_or_insert(Instant::now() + DAEMON_HEARS_WITHIN);
+            }
             DaemonState::StartAt(_) | DaemonState::WaitForClient if self.ending.is_none() => {
                 self.begin_ending(How::Politely);
             }
-            DaemonState::StartAt(_) | DaemonState::WaitForClient => {}
+            DaemonState::StartAt(_) | DaemonState::WaitForClient => self.begin_ending(How::AtOnce),
+        }
+    }
+
+    /// The daemon has told how it is.
+    pub(crate) fn noticed(&mut self, notice: Notice) {
+        let Some(home) = &mut self.home else { return };
+        match notice {
+            Notice::Stopping { within_ms } => {
+                home.give_up_daemon_at = Instant::now().checked_add(Duration::from_millis(within_ms));
+            }
+            Notice::Starting { .. } | Notice::Up | Notice::Alive => {}
         }
     }
 
@@ -349,9 +378,27 @@ impl Keeper {
         }
         let _ = reap::one(up.pid);
     }
+
+    /// A daemon that was killed could not do so itself.
+    fn remove_pid_file(&self) {
+        if let Some(home) = &self.home {
+            // Gone already is as it should be.
+            let _ = fs::remove_file(home.socket.with_file_name(PID_FILE));
+        }
+    }
 }
 
 impl Home {
+    /// The daemon hangs and something is to end: it is killed, and the runs are ended without it.
+    fn give_up_daemon(&mut self) {
+        log::line(format_args!(
+            "the daemon does not come to an end; it is killed, and the apps are stopped without it"
+        ));
+        self.told_to_end = true;
+        self.give_up_daemon_at = None;
+        self.daemon.signal(KILL);
+    }
+
     /// Closes the connections that nobody will serve, so that their clients are told at once.
     /// The next client that comes starts the daemon.
     fn turn_away_if_down(&self) {

@@ -22,7 +22,8 @@ pub mod launch;
 pub mod link;
 
 pub use config::{
-    Config, DAEMON_FLAG, EMBEDDED_FLAG, KEEPER_FLAG, LINK_FD, LINK_FD_FLAG, LOG_FILE, Mode, READY_FD_FLAG, SOCKET_FILE,
+    Config, DAEMON_FLAG, EMBEDDED_FLAG, KEEPER_FLAG, LINK_FD, LINK_FD_FLAG, LOG_FILE, Mode, PID_FILE, READY_FD_FLAG,
+    SOCKET_FILE,
 };
 pub use error::{KeeperError, LaunchError};
 pub use launch::{Embedded, launch, launch_embedded};

@@ -83,6 +83,7 @@ impl Keeper {
             Order::Keep { name } => self.keep(name, fds),
             Order::LetGo { name } => drop(self.kept.remove(&name)),
             Order::Shutdown => self.begin_ending(How::AtOnce),
+            Order::Notify { notice } => self.noticed(notice),
         }
     }
 

@@ -32,6 +32,22 @@ pub enum Order {
     LetGo { name: String },
     /// End. Only sent when no run is left; runs that are left all the same are killed.
     Shutdown,
+    /// How the daemon is.
+    Notify { notice: Notice },
+}
+
+/// What a daemon tells of itself, for its keeper and for the service manager that started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// What ought to run is being started, which takes at most so long.
+    Starting { within_ms: u64 },
+    /// All of it runs, or is known to have failed.
+    Up,
+    /// The loop turns.
+    Alive,
+    /// Everything is being stopped, which takes at most so long.
+    Stopping { within_ms: u64 },
 }
 
 /// Keeper to daemon.
