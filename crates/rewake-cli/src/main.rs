@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     match argv.get(1).and_then(|flag| flag.to_str()) {
         Some("--keeper" | "--keeper-embedded") => keeper(&argv),
         Some("--daemon") => daemon(&argv),
+        Some("--runtime") => runtime(&argv),
         Some(_) | None => cli(&argv),
     }
 }
@@ -41,6 +42,15 @@ fn cli(argv: &[OsString]) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let args::Command::Runtime(_) = line.command {
+        return match commands::runtime::keep(&words, &ui) {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => {
+                ui.error(&error);
+                ExitCode::FAILURE
+            }
+        };
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -72,7 +82,7 @@ fn keeper(argv: &[OsString]) -> ExitCode {
     let Some(config) = rewake_keeper::Config::from_args(&argv[1..]) else {
         return refuse(&ErrorReply::new(ErrorCode::BadRequest, "failed to become a keeper: wrong arguments"));
     };
-    finish(rewake_keeper::run(config))
+    finish(rewake_keeper::run(config).map(drop))
 }
 
 fn daemon(argv: &[OsString]) -> ExitCode {
@@ -86,6 +96,26 @@ fn daemon(argv: &[OsString]) -> ExitCode {
                 ErrorReply::new(ErrorCode::BadRequest, format!("failed to become a daemon: no keeper: {error}"));
             refuse(&error.with_hint("a daemon is started by any command that needs it"))
         }
+    }
+}
+
+/// The daemon of what runs in the foreground: `--runtime <home, may be empty> <folder> <the command's words>`.
+fn runtime(argv: &[OsString]) -> ExitCode {
+    let wrong = || ErrorReply::new(ErrorCode::BadRequest, "failed to become a daemon: wrong arguments or no keeper");
+    let [_, _, home, folder, words @ ..] = argv else { return refuse(&wrong()) };
+    let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let (Ok(line), Ok(link)) = (args::parse(&words), rewake_unix::fd::adopt(rewake_keeper::LINK_FD)) else {
+        return refuse(&wrong());
+    };
+    let Ok(ui) = Ui::of(&line.options) else { return refuse(&wrong()) };
+    if let Err(error) = std::env::set_current_dir(folder) {
+        let text = format!("failed to use the folder `{}`: {error}", Path::new(folder).display());
+        return refuse(&ErrorReply::new(ErrorCode::BadConfig, text));
+    }
+    let home = (!home.is_empty()).then(|| Path::new(home));
+    match commands::runtime::host(home, line, &ui, link) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => finish(Err(error)),
     }
 }
 

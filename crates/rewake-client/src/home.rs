@@ -12,12 +12,37 @@ pub struct Home {
 }
 
 impl Home {
-    /// The home of this process: `$REWAKE_HOME`, else `~/.rewake`.
+    /// The home of this process: `$REWAKE_HOME`, else `~/.rewake`; where that cannot be used, as with the read-only root of a
+    /// container, one of [`Home::substitutes`] that somebody serves.
     ///
     /// # Errors
     /// When neither `REWAKE_HOME` nor `HOME` is set, or the working folder is gone and the path is relative.
     pub fn of_process() -> Result<Self, ClientError> {
+        let home = Self::first_choice();
+        if home.as_ref().is_ok_and(|home| rewake_unix::home::may_be(&home.path)) {
+            return home;
+        }
+        let served = |home: &Self| rewake_unix::home::is_own(&home.path) && home.socket().exists();
+        Self::substitutes().into_iter().find(served).map_or(home, Ok)
+    }
+
+    /// `$REWAKE_HOME`, else `~/.rewake`, whether it can be used or not.
+    ///
+    /// # Errors
+    /// As [`Home::of_process`].
+    pub fn first_choice() -> Result<Self, ClientError> {
         Self::from_variables(std::env::var_os("REWAKE_HOME"), std::env::var_os("HOME"))
+    }
+
+    /// Folders that may be written to where nothing else may, best first. Others may write beside them: see that one is ours.
+    #[must_use]
+    pub fn substitutes() -> Vec<Self> {
+        let name = format!("rewake-{}", rewake_unix::user::effective());
+        let variable = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let private = variable("XDG_RUNTIME_DIR").map(|folder| folder.join("rewake"));
+        let shared = [Some(PathBuf::from("/dev/shm")), variable("TMPDIR"), Some(PathBuf::from("/tmp"))];
+        let shared = shared.into_iter().flatten().map(|folder| folder.join(&name));
+        private.into_iter().chain(shared).map(|path| Self { path }).collect()
     }
 
     /// The home at `path`, made absolute against the working folder.

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::draft::{Draft, Filter, Variable};
 
-/// Variables of Node's own channel and of socket activation: they describe descriptors of the caller, which the app does not have.
-const OF_DESCRIPTORS: [&str; 7] = [
+/// Variables of Node's own channel, of socket activation and of the service manager: they describe descriptors of the caller, and whom it
+/// reports to. Neither is the app's.
+const OF_DESCRIPTORS: [&str; 10] = [
     "NODE_CHANNEL_FD",
     "NODE_CHANNEL_SERIALIZATION_MODE",
     "NODE_UNIQUE_ID",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
     "LISTEN_FDS",
     "LISTEN_PID",
     "LISTEN_PIDFDID",

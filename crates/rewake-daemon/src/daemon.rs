@@ -7,7 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rewake_engine::{Engine, EngineError, Handle};
+use rewake_engine::{Begin, Engine, EngineError, Handle, Options};
 use rewake_keeper::link::Link;
 use rewake_wire::Request;
 use tokio::signal::unix::{SignalKind, signal};
@@ -46,7 +46,45 @@ pub enum DaemonError {
 /// # Errors
 /// When it cannot start, or the keeper is lost.
 pub fn run(home: &Path, link: OwnedFd) -> Result<(), DaemonError> {
-    tracing_subscriber::fmt().with_ansi(false).with_target(false).with_writer(io::stderr).init();
+    log_to_stderr(tracing::Level::INFO);
+    let options = Options { home: Some(home.to_owned()), begin: Begin::Listed };
+    block_on(async {
+        let (handle, daemon) = Daemon::start(options, link).await?;
+        if daemon.server.is_none() {
+            return Err(DaemonError::NoSocket);
+        }
+        reload_logs_on_signal(handle.clone())?;
+        end_on_signals(&handle)?;
+        tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "daemon is up");
+        drop(handle);
+        daemon.serve().await
+    })
+}
+
+/// Runs a daemon together with the program that it is there for: `work` gets its handle, and whether it is the first daemon of its
+/// keeper. The daemon ends when it is told to; then `work` must return, and its result is given. Signals are the work's matter.
+///
+/// # Errors
+/// As [`run`]; without a home there is no socket, which is no error here.
+pub fn run_with<T, W>(options: Options, link: OwnedFd, work: W) -> Result<T, DaemonError>
+where
+    W: AsyncFnOnce(Handle, bool) -> T,
+{
+    log_to_stderr(tracing::Level::WARN);
+    block_on(async {
+        let (handle, daemon) = Daemon::start(options, link).await?;
+        let first = daemon.first;
+        let (served, result) = tokio::join!(daemon.serve(), work(handle, first));
+        served.map(|()| result)
+    })
+}
+
+fn log_to_stderr(level: tracing::Level) {
+    let log = tracing_subscriber::fmt().with_ansi(false).with_target(false).with_writer(io::stderr);
+    log.with_max_level(level).init();
+}
+
+fn block_on<T>(live: impl Future<Output = Result<T, DaemonError>>) -> Result<T, DaemonError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -55,35 +93,51 @@ pub fn run(home: &Path, link: OwnedFd) -> Result<(), DaemonError> {
         .thread_keep_alive(Duration::from_millis(200))
         .build()
         .map_err(DaemonError::Runtime)?;
-    let local = LocalSet::new();
-    runtime.block_on(local.run_until(live(home, link)))
+    runtime.block_on(LocalSet::new().run_until(live))
 }
 
-async fn live(home: &Path, link: OwnedFd) -> Result<(), DaemonError> {
-    let link = Link::new(link).map_err(EngineError::Link)?;
-    let (handle, mut engine) = rewake_engine::daemon(home, link)?;
-    let greeting = engine.greet().await?;
-    let pid_file = PidFile::write(home)?;
-    let listener = greeting.listener.ok_or(DaemonError::NoSocket)?;
-    let greeter = Greeter { keeper_pid: greeting.keeper_pid, home: home.display().to_string() };
-    let server = Server::start(listener, handle.clone(), greeter).map_err(DaemonError::Listen)?;
-    reload_logs_on_signal(handle.clone())?;
-    end_on_signals(&handle)?;
-    tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "daemon is up");
-    serve(engine, server, pid_file).await
+/// The engine, and where there is a home its door and its file.
+struct Daemon {
+    engine: Engine,
+    server: Option<Rc<Server>>,
+    pid_file: Option<PidFile>,
+    /// No daemon was there before this one.
+    first: bool,
 }
 
-async fn serve(engine: Engine, server: Rc<Server>, pid_file: PidFile) -> Result<(), DaemonError> {
-    let ended = engine.run().await;
-    pid_file.remove();
-    if timeout(GOODBYE, server.close()).await.is_err() {
-        tracing::info!("a client did not read its last answer");
+impl Daemon {
+    async fn start(options: Options, link: OwnedFd) -> Result<(Handle, Self), DaemonError> {
+        let link = Link::new(link).map_err(EngineError::Link)?;
+        let home = options.home.clone();
+        let (handle, mut engine) = rewake_engine::daemon(link, options)?;
+        let greeting = engine.greet().await?;
+        let pid_file = home.as_deref().map(PidFile::write).transpose()?;
+        let server = match greeting.listener.zip(home) {
+            None => None,
+            Some((listener, home)) => {
+                let greeter = Greeter { keeper_pid: greeting.keeper_pid, home: home.display().to_string() };
+                Some(Server::start(listener, handle.clone(), greeter).map_err(DaemonError::Listen)?)
+            }
+        };
+        Ok((handle, Self { engine, server, pid_file, first: greeting.first }))
     }
-    match ended {
-        Ok(ended) => tracing::info!("daemon has ended: {ended:?}"),
-        Err(error) => return Err(error.into()),
+
+    async fn serve(self) -> Result<(), DaemonError> {
+        let ended = self.engine.run().await;
+        if let Some(pid_file) = self.pid_file {
+            pid_file.remove();
+        }
+        if let Some(server) = self.server
+            && timeout(GOODBYE, server.close()).await.is_err()
+        {
+            tracing::info!("a client did not read its last answer");
+        }
+        match ended {
+            Ok(ended) => tracing::info!("daemon has ended: {ended:?}"),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// SIGUSR2 opens the log files anew, as PM2's daemon does.

@@ -5,4 +5,5 @@ mod files;
 mod server;
 mod session;
 
-pub use daemon::{DaemonError, run};
+pub use daemon::{DaemonError, run, run_with};
+pub use rewake_engine::{Begin, Handle, Options, Subscription};

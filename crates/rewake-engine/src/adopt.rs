@@ -7,7 +7,7 @@ use rewake_wire::keeper::{Exit, Notice, Order};
 use rewake_wire::store::Table;
 use tokio::sync::oneshot;
 
-use crate::engine::{Ended, Engine};
+use crate::engine::{Begin, Ended, Engine};
 use crate::pending::Then;
 use crate::reports::HeldRun;
 use crate::run::Run;
@@ -23,8 +23,12 @@ const END_MARGIN_MS: u64 = 15_000;
 
 impl Engine {
     /// Restores the list, adopts what runs, and starts what ought to run and does not.
-    pub(crate) fn take_back(&mut self, held: Vec<HeldRun>) {
-        let table = self.read_table();
+    /// `first`: nothing was ordered of this keeper before.
+    pub(crate) fn take_back(&mut self, held: Vec<HeldRun>, first: bool) {
+        let table = match self.begin {
+            Begin::Empty if first => Table::default(),
+            Begin::Empty | Begin::Listed => self.read_table(),
+        };
         let in_order = table.ended_in_order && held.is_empty();
         self.saving.wanted = table.generation;
         self.saving.written = table.generation;

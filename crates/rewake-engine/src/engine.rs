@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -37,19 +37,30 @@ const KEEPER_PATIENCE: Duration = Duration::from_secs(10);
 /// When a table that could not be written (disk full) is tried again.
 const SAVE_RETRY: Duration = Duration::from_secs(10);
 
-/// Where the engine lives.
+/// Where the engine lives, and what it begins with.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// The folder for the table and the logs; `None`: nothing is kept, nothing is written.
     pub home: Option<PathBuf>,
+    pub begin: Begin,
 }
 
-/// The engine of a daemon with this home. Run it in a `LocalSet` of a current-thread runtime.
+/// What the first engine of a keeper begins with. A later one goes on from what there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Begin {
+    /// With the list. What was ended in order waits until somebody asks.
+    #[default]
+    Listed,
+    /// With nothing. The home's own list is neither read nor touched.
+    Empty,
+}
+
+/// The engine of a daemon. Run it in a `LocalSet` of a current-thread runtime.
 ///
 /// # Errors
 /// When the link cannot be watched.
-pub fn daemon(home: &Path, link: Link) -> Result<(Handle, Engine), EngineError> {
-    Engine::new(Options { home: Some(home.to_owned()) }, link)
+pub fn daemon(link: Link, options: Options) -> Result<(Handle, Engine), EngineError> {
+    Engine::new(options, link)
 }
 
 /// The engine inside a host program, over an embedded keeper.
@@ -108,6 +119,7 @@ pub struct Engine {
     pub(crate) drain_helper: Option<PathBuf>,
     /// Where the output of apps waits to be carried to the logs.
     pub(crate) spools: Option<PathBuf>,
+    pub(crate) begin: Begin,
     pub(crate) user: String,
     pub(crate) saving: Saving,
     /// Set once the keeper has said hello.
@@ -158,8 +170,10 @@ pub(crate) struct Ending {
 #[derive(Debug)]
 pub struct Greeting {
     pub keeper_pid: u32,
-    /// The listening RPC socket; none when embedded.
+    /// The listening RPC socket; none when embedded, or without a home.
     pub listener: Option<OwnedFd>,
+    /// No engine was there before this one: the keeper is new.
+    pub first: bool,
 }
 
 enum Wake {
@@ -179,7 +193,7 @@ impl Engine {
         let (readable, readables) = mpsc::unbounded_channel();
         let (saved, saves) = mpsc::unbounded_channel();
         let (said, hears) = mpsc::unbounded_channel();
-        let store = options.home.as_deref().map(Store::new);
+        let store = options.home.as_deref().map(|home| Store::new(home, options.begin));
         let saving = Saving { store, wanted: 0, written: 0, in_flight: false, retry_at: None, held: Vec::new(), saved };
         let link = watched(link, Interest::READABLE | Interest::WRITABLE).map_err(EngineError::Link)?;
         let engine = Self {
@@ -198,6 +212,7 @@ impl Engine {
             drain_helper: options.home.as_deref().and_then(drain::write_helper),
             spools: logs::spool_folder(options.home.as_deref()),
             home: options.home,
+            begin: options.begin,
             user: user_name(user::effective()),
             saving,
             logs: None,
@@ -232,13 +247,14 @@ impl Engine {
         let others = self.sockets.inherit(kept);
         self.clusters.inherit(others);
         self.clusters.restore(record.map(|record| record.clusters).unwrap_or_default());
-        self.take_back(hello.held);
+        let first = hello.held.is_empty() && hello.next_run == 0;
+        self.take_back(hello.held, first);
         self.settle_clusters();
         self.close_all_unneeded();
         if let Some(logs) = &self.logs {
             logs.settled();
         }
-        Ok(Greeting { keeper_pid: self.keeper_pid, listener })
+        Ok(Greeting { keeper_pid: self.keeper_pid, listener, first })
     }
 
     /// Runs until told to end. Also ends when every [`Handle`] is gone, as on `terminate`.

@@ -29,5 +29,5 @@ mod verbs;
 mod watched;
 mod words;
 
-pub use engine::{Ended, Engine, EngineError, Options, daemon, embed};
+pub use engine::{Begin, Ended, Engine, EngineError, Greeting, Options, daemon, embed};
 pub use handle::{Handle, Subscription};

@@ -8,9 +8,13 @@ use std::path::{Path, PathBuf};
 use rewake_unix::file;
 use rewake_wire::store::{self, Table};
 
+use crate::engine::Begin;
+
 /// The table's file, and the dump of `save`.
 const TABLE: &str = "table.json";
 const DUMP: &str = "dump.json";
+/// The table of what runs in the foreground, which is no part of the list.
+const FOREGROUND_TABLE: &str = "runtime.json";
 /// A generous bound: thousands of slots with large environments.
 const MAX_BYTES: u64 = 256 << 20;
 
@@ -18,6 +22,7 @@ const MAX_BYTES: u64 = 256 << 20;
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     home: PathBuf,
+    table: &'static str,
 }
 
 /// What was found of a stored file.
@@ -34,12 +39,16 @@ pub(crate) enum Found {
 }
 
 impl Store {
-    pub(crate) fn new(home: &Path) -> Self {
-        Self { home: home.to_owned() }
+    pub(crate) fn new(home: &Path, begin: Begin) -> Self {
+        let table = match begin {
+            Begin::Listed => TABLE,
+            Begin::Empty => FOREGROUND_TABLE,
+        };
+        Self { home: home.to_owned(), table }
     }
 
     pub(crate) fn read_table(&self) -> Found {
-        read(&self.home.join(TABLE))
+        read(&self.home.join(self.table))
     }
 
     pub(crate) fn read_dump(&self) -> Found {
@@ -52,7 +61,16 @@ impl Store {
 
     /// Writes the table; blocks for as long as the disk takes.
     pub(crate) fn write_table(&self, table: &Table) -> io::Result<()> {
-        write(&self.home.join(TABLE), table)
+        write(&self.home.join(self.table), table)
+    }
+
+    /// Removes the table with the generation before it.
+    pub(crate) fn remove_table(&self) {
+        let path = self.home.join(self.table);
+        for path in [earlier(&path), path] {
+            // Gone already is as good; one that stays is not read by a new keeper's engine.
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     /// Writes the dump.
@@ -124,7 +142,7 @@ mod tests {
     #[test]
     fn a_damaged_table_gives_way_to_the_generation_before_and_is_kept_aside() {
         let home = tempfile::tempdir().unwrap();
-        let store = Store::new(home.path());
+        let store = Store::new(home.path(), Begin::Listed);
         assert!(matches!(store.read_table(), Found::Nothing));
         store.write_table(&table(1)).unwrap();
         store.write_table(&table(2)).unwrap();

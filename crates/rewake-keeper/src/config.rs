@@ -32,6 +32,9 @@ pub(crate) const LOCK_FILE: &str = "keeper.lock";
 pub enum Mode {
     /// Of a home: owns its lock and its RPC socket, starts the daemon and starts it again.
     Daemon { home: PathBuf, ready_fd: Option<RawFd> },
+    /// Of this process's own apps, in its place, with its output: a container's first process. It ends with its daemon.
+    /// Without a home it cannot be reached, and has no file.
+    Foreground { home: Option<PathBuf> },
     /// Of the program at the other end of the link: ends with it.
     Embedded { link_fd: RawFd },
 }

@@ -22,6 +22,9 @@ const WINDOW: Duration = Duration::from_secs(60);
 /// The second restart in the window waits this long, each further one twice as long as the one before.
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 
+/// Variables that are about the process that has them, beside `NODE_CHANNEL_*`.
+const FOREIGN: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
+
 /// The daemon and what is known of it.
 pub(crate) struct Daemon {
     launcher: Launcher,
@@ -137,8 +140,9 @@ impl Launcher {
             Some(argv) => argv.into_iter().map(OsStringExt::into_vec).collect(),
             None => vec![own_path()?, DAEMON_FLAG.as_bytes().to_vec(), home.as_os_str().as_bytes().to_vec()],
         };
-        // The first command may have come from a program that Node forked or systemd activated; what it was given is not the daemon's.
-        let foreign = |key: &OsStr| is_of_descriptors(key.as_bytes());
+        // The first command may have come from a program that Node forked, that systemd activated, or from a service; what it was given
+        // is not the daemon's.
+        let foreign = |key: &OsStr| is_of_descriptors(key.as_bytes()) || FOREIGN.iter().any(|name| key == *name);
         let env: Vec<Vec<u8>> = std::env::vars_os()
             .filter(|(key, _)| !foreign(key))
             .map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat())

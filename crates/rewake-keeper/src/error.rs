@@ -16,6 +16,8 @@ pub enum KeeperError {
         #[source]
         source: io::Error,
     },
+    #[error("use `{}`: a supervisor runs there already", home.display())]
+    Owned { home: PathBuf },
     #[error("open `{}`", path.display())]
     Log {
         path: PathBuf,

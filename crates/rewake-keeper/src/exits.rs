@@ -42,8 +42,8 @@ impl Keeper {
         let children = proc::children(std::process::id()).unwrap_or_default();
         for pid in children.into_iter().filter(|pid| !held.contains(pid)) {
             if self.daemon_pid() == Some(pid) {
-                if let Ok(Some(_)) = reap::one(pid) {
-                    self.daemon_ended();
+                if let Ok(Some(ended)) = reap::one(pid) {
+                    self.daemon_ended(Some(ended));
                 }
             } else {
                 take(pid);
@@ -115,7 +115,7 @@ impl Keeper {
         } else {
             take(pid);
             if self.daemon_pid() == Some(pid) {
-                self.daemon_ended();
+                self.daemon_ended(Some(ended));
             }
         }
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rewake_unix::limits::OpenFiles;
 use rewake_unix::poll::{self, Interest, Signals};
+use rewake_unix::reap::Ended;
 use rewake_unix::{pidfd, reap, signal, socket};
 use rewake_wire::keeper::{KEEPER_PROTOCOL, Notice, Report};
 
@@ -41,6 +42,8 @@ pub(crate) struct Tools {
     /// The limit of open descriptors that the keeper was started with.
     pub(crate) open_files: OpenFiles,
     pub(crate) group_signals: bool,
+    /// Signals that are the daemon's matter.
+    pub(crate) passed_on: Vec<i32>,
 }
 
 /// Everything a keeper knows.
@@ -61,12 +64,21 @@ pub(crate) struct Keeper {
     home: Option<Home>,
 }
 
-/// What only the keeper of a home has.
+/// Where clients come.
+pub(crate) struct Door {
+    pub(crate) listener: Rc<OwnedFd>,
+    /// Its path.
+    pub(crate) socket: PathBuf,
+}
+
+/// What only a keeper with a daemon has.
 struct Home {
-    listener: Rc<OwnedFd>,
-    /// Where it listens.
-    socket: PathBuf,
+    door: Option<Door>,
     daemon: Daemon,
+    /// It ends when the daemon is lost for good, and with the daemon's exit code.
+    foreground: bool,
+    /// How the daemon ended that ordered the end.
+    daemon_end: Option<Ended>,
     /// Somebody asked the keeper to end, and the daemon was told.
     told_to_end: bool,
     /// When a daemon that is to end, or has begun to, is taken for one that never will.
@@ -84,9 +96,12 @@ enum Watched {
 }
 
 impl Keeper {
-    pub(crate) fn of_home(tools: Tools, listener: OwnedFd, socket: PathBuf, daemon: Daemon) -> Self {
-        let home = Home { listener: Rc::new(listener), socket, daemon, told_to_end: false, give_up_daemon_at: None };
-        Self::new(tools, None, Some(home))
+    pub(crate) fn of_home(tools: Tools, door: Door, daemon: Daemon) -> Self {
+        Self::new(tools, None, Some(Home::new(Some(door), daemon, false)))
+    }
+
+    pub(crate) fn in_foreground(tools: Tools, door: Option<Door>, daemon: Daemon) -> Self {
+        Self::new(tools, None, Some(Home::new(door, daemon, true)))
     }
 
     pub(crate) fn embedded(tools: Tools, link: OwnedFd) -> Self {
@@ -109,14 +124,15 @@ impl Keeper {
         }
     }
 
-    /// Runs until the end.
-    pub(crate) fn run(mut self) {
+    /// Runs until the end; gives the exit code for this process.
+    pub(crate) fn run(mut self) -> u8 {
         loop {
             let now = Instant::now();
             self.do_what_is_due(now);
             if self.has_finished(now) {
                 self.leave();
-                return self.remove_pid_file();
+                self.remove_pid_file();
+                return self.exit_code();
             }
             self.flush();
             let happened = self.wait(now).unwrap_or_else(|error| {
@@ -165,7 +181,7 @@ impl Keeper {
     }
 
     /// The daemon has ended and is reaped.
-    pub(crate) fn daemon_ended(&mut self) {
+    pub(crate) fn daemon_ended(&mut self, ended: Option<Ended>) {
         // What it ordered last is carried out; what it was to be told is kept in the runs' state.
         self.introduced = false;
         self.outbox.clear();
@@ -173,13 +189,16 @@ impl Keeper {
         self.link = None;
         let Some(home) = &mut self.home else { return };
         home.give_up_daemon_at = None;
+        home.daemon_end = ended;
         if self.ending.is_some() {
             home.daemon.state = DaemonState::WaitForClient;
             return;
         }
         home.daemon.died(Instant::now());
         home.turn_away_if_down();
-        if home.told_to_end {
+        // In the foreground there is no command that would start it again.
+        let lost = home.foreground && matches!(home.daemon.state, DaemonState::WaitForClient);
+        if home.told_to_end || lost {
             self.begin_ending(How::Politely);
         }
     }
@@ -216,7 +235,8 @@ impl Keeper {
         self.introduced = true;
         let embedded = self.home.is_none();
         let ready = Report::Ready { protocol: KEEPER_PROTOCOL, keeper_pid: std::process::id(), embedded };
-        let listener = self.home.iter().map(|home| Rc::clone(&home.listener)).collect();
+        let doors = self.home.iter().filter_map(|home| home.door.as_ref());
+        let listener = doors.map(|door| Rc::clone(&door.listener)).collect();
         self.outbox.push(&ready, listener);
         for (&id, run) in &self.runs {
             if let Some(held) = run.held(id) {
@@ -250,11 +270,11 @@ impl Keeper {
             };
             watch(link.as_fd(), interest, Watched::Link);
         }
-        if let Some(home) = &self.home
-            && matches!(home.daemon.state, DaemonState::WaitForClient)
+        if let Some(Home { door: Some(door), daemon, .. }) = &self.home
+            && matches!(daemon.state, DaemonState::WaitForClient)
             && self.ending.is_none()
         {
-            watch(home.listener.as_fd(), Interest::Read, Watched::Listener);
+            watch(door.listener.as_fd(), Interest::Read, Watched::Listener);
         }
         for (&id, run) in &self.runs {
             match &run.stage {
@@ -292,6 +312,9 @@ impl Keeper {
         loop {
             match self.tools.signals.next() {
                 Ok(Some(number)) if Some(number) == signal::number("CHLD") => children = true,
+                Ok(Some(number)) if self.tools.passed_on.contains(&number) => {
+                    self.home.iter().for_each(|home| home.daemon.signal(number));
+                }
                 Ok(Some(_)) => end = true,
                 Ok(None) => break,
                 Err(error) => break log::line(format_args!("cannot read signals: {error}")),
@@ -353,10 +376,10 @@ impl Keeper {
 
     /// No new client comes any more: it finds no socket, and a new keeper must wait for this one's lock.
     pub(crate) fn close_door(&self) {
-        let Some(home) = &self.home else { return };
-        match fs::remove_file(&home.socket) {
+        let Some(Home { door: Some(door), .. }) = &self.home else { return };
+        match fs::remove_file(&door.socket) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                log::line(format_args!("cannot remove {}: {error}", home.socket.display()));
+                log::line(format_args!("cannot remove {}: {error}", door.socket.display()));
             }
             _ => {}
         }
@@ -376,19 +399,35 @@ impl Keeper {
                 break;
             }
         }
-        let _ = reap::one(up.pid);
+        let ended = reap::one(up.pid).ok().flatten();
+        if let Some(home) = &mut self.home {
+            home.daemon_end = ended;
+        }
     }
 
     /// A daemon that was killed could not do so itself.
     fn remove_pid_file(&self) {
-        if let Some(home) = &self.home {
+        if let Some(Home { door: Some(door), .. }) = &self.home {
             // Gone already is as it should be.
-            let _ = fs::remove_file(home.socket.with_file_name(PID_FILE));
+            let _ = fs::remove_file(door.socket.with_file_name(PID_FILE));
+        }
+    }
+
+    /// In the foreground the daemon's; without one it is a failure, unless the end was asked for.
+    fn exit_code(&self) -> u8 {
+        let Some(home) = self.home.as_ref().filter(|home| home.foreground) else { return 0 };
+        match home.daemon_end {
+            Some(Ended::Code(code)) => u8::try_from(code).unwrap_or(1),
+            Some(Ended::Signal { .. }) | None => u8::from(!home.told_to_end),
         }
     }
 }
 
 impl Home {
+    fn new(door: Option<Door>, daemon: Daemon, foreground: bool) -> Self {
+        Self { door, daemon, foreground, daemon_end: None, told_to_end: false, give_up_daemon_at: None }
+    }
+
     /// The daemon hangs and something is to end: it is killed, and the runs are ended without it.
     fn give_up_daemon(&mut self) {
         log::line(format_args!(
@@ -403,7 +442,8 @@ impl Home {
     /// The next client that comes starts the daemon.
     fn turn_away_if_down(&self) {
         if matches!(self.daemon.state, DaemonState::WaitForClient) {
-            while socket::accept(self.listener.as_fd()).is_ok() {}
+            let Some(door) = &self.door else { return };
+            while socket::accept(door.listener.as_fd()).is_ok() {}
         }
     }
 }

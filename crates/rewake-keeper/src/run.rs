@@ -10,7 +10,7 @@ use rewake_wire::keeper::Startup;
 use crate::config::{Config, LOCK_FILE, LOG_FILE, Mode, SOCKET_FILE};
 use crate::daemon::{Daemon, Launcher};
 use crate::error::KeeperError;
-use crate::keeper::{Keeper, Tools};
+use crate::keeper::{Door, Keeper, Tools};
 
 /// Clients that wait while the daemon starts, or starts again. Above what one machine's scripts do at once; the kernel's own
 /// limit is `net.core.somaxconn`, 4096.
@@ -18,10 +18,11 @@ const BACKLOG: i32 = 1024;
 
 /// Is the keeper until its end: of the daemon's `Shutdown` order, or of the program that embeds it and of all runs.
 /// Meant to be the first thing that a program does: it takes over descriptors by number and may go on in a child.
+/// Gives the exit code for this process: the daemon's in the foreground, else 0.
 ///
 /// # Errors
 /// When it cannot start. The starter that waits at the ready descriptor has been told then.
-pub fn run(config: Config) -> Result<(), KeeperError> {
+pub fn run(config: Config) -> Result<u8, KeeperError> {
     let Config { mode, daemon, without_group_signals } = config;
     match mode {
         Mode::Daemon { home, ready_fd } => {
@@ -30,18 +31,51 @@ pub fn run(config: Config) -> Result<(), KeeperError> {
             if let Err(error) = &result {
                 ready.say(&Startup::Failed(sentence(error)));
             }
-            result
+            result.map(|()| 0)
         }
+        Mode::Foreground { home } => run_foreground(home.as_deref(), daemon, without_group_signals),
         Mode::Embedded { link_fd } => {
             let link = fd::adopt(link_fd).map_err(KeeperError::setup("link"))?;
             fd::close_inherited(LOWEST_INHERITED, &[link.as_fd()]).map_err(KeeperError::setup("close_range"))?;
             fd::set_nonblocking(&link).map_err(KeeperError::setup("link"))?;
             this::own_session().map_err(KeeperError::setup("setsid"))?;
-            let tools = common(without_group_signals)?;
+            let tools = common(without_group_signals, &[])?;
             Keeper::embedded(tools, link).run();
-            Ok(())
+            Ok(0)
         }
     }
+}
+
+/// In the foreground these mean something to the daemon, and are passed on.
+const PASSED_ON: [&str; 2] = ["HUP", "USR2"];
+
+fn run_foreground(
+    home: Option<&Path>,
+    daemon: Option<Vec<std::ffi::OsString>>,
+    without_group_signals: bool,
+) -> Result<u8, KeeperError> {
+    fd::close_inherited(LOWEST_INHERITED, &[]).map_err(KeeperError::setup("close_range"))?;
+    let door = match home {
+        None => None,
+        Some(home) => {
+            home::ensure(home).map_err(KeeperError::Home)?;
+            let path = home.join(LOCK_FILE);
+            let lock = lock::try_exclusive(&path).map_err(|source| KeeperError::Lock { path, source })?;
+            let lock = lock.ok_or_else(|| KeeperError::Owned { home: home.to_path_buf() })?;
+            let path = home.join(SOCKET_FILE);
+            let listener =
+                socket::listen(&path, BACKLOG).map_err(|source| KeeperError::Socket { path: path.clone(), source })?;
+            Some((lock, Door { listener: listener.into(), socket: path }))
+        }
+    };
+    let launcher = Launcher::new(home.unwrap_or(Path::new("")), daemon).map_err(KeeperError::setup("own path"))?;
+    std::env::set_current_dir("/").map_err(KeeperError::setup("chdir"))?;
+    let mut tools = common(without_group_signals, &["QUIT", "USR2"])?;
+    tools.passed_on = PASSED_ON.iter().filter_map(|name| signal::number(name)).collect();
+    let (lock, door) = door.unzip();
+    let code = Keeper::in_foreground(tools, door, Daemon::new(launcher)).run();
+    drop(lock);
+    Ok(code)
 }
 
 /// Above the standard streams.
@@ -76,21 +110,21 @@ fn run_home(
     // A folder that is not to be kept busy (a disk to unmount) must not be this one's.
     std::env::set_current_dir("/").map_err(KeeperError::setup("chdir"))?;
 
-    let tools = common(without_group_signals)?;
+    let tools = common(without_group_signals, &[])?;
     let path = home.join(SOCKET_FILE);
     let listener =
         socket::listen(&path, BACKLOG).map_err(|source| KeeperError::Socket { path: path.clone(), source })?;
     ready.say(&Startup::Listening { keeper_pid: std::process::id() });
-    Keeper::of_home(tools, listener, path, Daemon::new(launcher)).run();
+    Keeper::of_home(tools, Door { listener: listener.into(), socket: path }, Daemon::new(launcher)).run();
     // Only now may another keeper own the home.
     drop(lock);
     Ok(())
 }
 
-fn common(without_group_signals: bool) -> Result<Tools, KeeperError> {
+fn common(without_group_signals: bool, more_signals: &[&str]) -> Result<Tools, KeeperError> {
     this::set_name("rewake-keeper");
     this::adopt_orphans().map_err(KeeperError::setup("subreaper"))?;
-    let collected = ["CHLD", "TERM", "INT", "HUP"].iter().filter_map(|name| signal::number(name));
+    let collected = ["CHLD", "TERM", "INT", "HUP"].iter().chain(more_signals).filter_map(|name| signal::number(name));
     let collected: Vec<i32> = collected.collect();
     Ok(Tools {
         signals: Signals::collect(&collected).map_err(KeeperError::setup("signals"))?,
@@ -98,6 +132,7 @@ fn common(without_group_signals: bool) -> Result<Tools, KeeperError> {
         // For the programs that are started: what this process had, before it asks for more itself.
         open_files: limits::raise_open_files().map_err(KeeperError::setup("descriptor limit"))?,
         group_signals: !without_group_signals && pidfd::can_signal_groups(),
+        passed_on: Vec::new(),
     })
 }
 

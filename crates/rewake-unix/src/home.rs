@@ -99,6 +99,20 @@ pub fn ensure(path: &Path) -> Result<(), HomeError> {
         .map_err(|source| HomeError::NotWritable { path: path_buf(), source: source.into() })
 }
 
+/// Whether [`ensure`] would probably make a home of this path. Makes nothing.
+#[must_use]
+pub fn may_be(path: &Path) -> bool {
+    let there = path.ancestors().find(|folder| folder.symlink_metadata().is_ok());
+    there.is_some_and(|folder| eaccess(folder, AccessFlags::W_OK | AccessFlags::X_OK).is_ok())
+}
+
+/// Whether this is a folder of this user's, and no link to one: in a folder that all may write to, somebody else may have been there
+/// first.
+#[must_use]
+pub fn is_own(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_dir() && found.uid() == user::effective())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,6 +18,7 @@ mod reload;
 mod reset;
 mod restart;
 mod resurrect;
+mod runtime;
 mod save;
 mod scale;
 mod send_signal;

@@ -5,6 +5,7 @@ pub(crate) mod jlist;
 pub(crate) mod logs;
 pub(crate) mod one;
 pub(crate) mod options;
+pub(crate) mod runtime;
 pub(crate) mod scale;
 pub(crate) mod send_signal;
 pub(crate) mod start;
@@ -57,6 +58,7 @@ pub(crate) enum Command {
     SendSignal(send_signal::SendSignal),
     Save,
     Resurrect,
+    Runtime(runtime::Runtime),
     Kill,
     Version,
     /// Help of this verb, or of the whole program.
@@ -105,6 +107,7 @@ pub(crate) fn description(verb: Verb) -> clap::Command {
         Verb::Logs => Fit::<logs::Logs>::command(),
         Verb::Scale => Fit::<scale::Scale>::command(),
         Verb::SendSignal => Fit::<send_signal::SendSignal>::command(),
+        Verb::Runtime => Fit::<runtime::Runtime>::command(),
         Verb::List
         | Verb::Prettylist
         | Verb::ReloadLogs
@@ -147,6 +150,12 @@ fn command(verb: Verb, rest: &[&str]) -> Result<(Command, Options), ErrorReply> 
         Verb::SendSignal => with(fit(at, rest)?, Command::SendSignal),
         Verb::Save => plain(at, rest, Command::Save)?,
         Verb::Resurrect => plain(at, rest, Command::Resurrect)?,
+        Verb::Runtime => {
+            let (mut own, mut options): (runtime::Runtime, Options) = fit(at, rest)?;
+            own.targets.extend(options.later.script_taken_for_watch(own.targets.is_empty()));
+            own.forget_start();
+            (Command::Runtime(own), options)
+        }
         Verb::Kill => plain(at, rest, Command::Kill)?,
         Verb::Version => plain(at, rest, Command::Version)?,
         Verb::Help => plain(at, rest, Command::Help(None))?,

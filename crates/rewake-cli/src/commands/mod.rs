@@ -19,6 +19,7 @@ mod reset;
 mod restart;
 mod resurrect;
 mod rotate;
+pub(crate) mod runtime;
 mod save;
 mod scale;
 mod send_signal;
@@ -101,6 +102,7 @@ pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
         Command::Resurrect => resurrect::run(session).await,
         Command::Kill => kill::run(session).await,
         Command::Version => version::run(session).await,
-        Command::Help(_) | Command::Usage => Ok(()),
+        // It is no client: `main` has taken it.
+        Command::Runtime(_) | Command::Help(_) | Command::Usage => Ok(()),
     }
 }

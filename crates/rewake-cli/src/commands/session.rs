@@ -21,7 +21,12 @@ pub(super) struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub(super) fn new(ui: &'a Ui, options: Options) -> Result<Self, Failure> {
-        Ok(Self { ui, options, home: Home::of_process()?, client: None })
+        Ok(Self::at(ui, options, Home::of_process()?))
+    }
+
+    /// One for another home than that of the commands.
+    pub(super) fn at(ui: &'a Ui, options: Options, home: Home) -> Self {
+        Self { ui, options, home, client: None }
     }
 
     /// The connection, made (and the daemon started) when first asked for.
@@ -116,8 +121,13 @@ impl<'a> Session<'a> {
         if self.ui.json {
             self.ui.json_data(&json!(slots));
         } else if !slots.iter().all(is_failure) && !self.ui.is_silent() {
-            let list = self.ask_list(None).await?;
-            self.ui.list(list);
+            match self.ask_list(None).await {
+                Ok(list) => self.ui.list(list),
+                // What runs in the foreground ends with its last app; the command is done all the same.
+                Err(Failure::Untold(error))
+                    if matches!(error.code, ErrorCode::ShuttingDown | ErrorCode::Unreachable) => {}
+                Err(failure) => return Err(failure),
+            }
         }
         let failures =
             slots.iter().filter(|slot| is_failure(slot)).filter_map(|slot| slot.error.as_ref()).chain(&errors);
@@ -177,7 +187,7 @@ pub(super) fn unexpected(asked: &'static str) -> Failure {
 }
 
 /// This executable, also when its file has been replaced since.
-fn executable() -> PathBuf {
+pub(super) fn executable() -> PathBuf {
     let path = std::env::current_exe().ok().filter(|path| path.exists());
     path.unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
 }

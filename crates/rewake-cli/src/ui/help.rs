@@ -25,7 +25,7 @@ pub(super) fn usage() -> String {
 /// Usage and options of one verb.
 pub(super) fn verb(verb: Verb) -> String {
     let shown: &[&str] = match verb {
-        Verb::Start => &[APP, LIFE, LOGS, SHOWN],
+        Verb::Start | Verb::Runtime => &[APP, LIFE, LOGS, SHOWN],
         Verb::Stop
         | Verb::Restart
         | Verb::Reload
@@ -58,6 +58,7 @@ pub(super) fn verb(verb: Verb) -> String {
         Verb::Stop | Verb::Delete => &["only"],
         Verb::Save => &["force"],
         Verb::Start
+        | Verb::Runtime
         | Verb::Scale
         | Verb::List
         | Verb::Jlist
@@ -79,7 +80,7 @@ pub(super) fn verb(verb: Verb) -> String {
         | Verb::Version
         | Verb::Help => &[],
     };
-    let script_args = if verb == Verb::Start { " [-- script arguments]" } else { "" };
+    let script_args = if matches!(verb, Verb::Start | Verb::Runtime) { " [-- script arguments]" } else { "" };
     let mut command = description(verb).mut_args(|arg| {
         let heading = arg.get_help_heading();
         let kept = heading.is_none_or(|heading| shown.contains(&heading)) || own.contains(&arg.get_id().as_str());

@@ -12,6 +12,7 @@ mod list;
 pub(crate) mod log_line;
 mod output;
 mod sort;
+pub(crate) mod streams;
 mod style;
 mod table;
 

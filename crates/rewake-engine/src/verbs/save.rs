@@ -4,7 +4,7 @@ use rewake_core::Wanted;
 use rewake_wire::store::{StoredSlot, Table};
 use rewake_wire::{ErrorCode, ErrorReply, Reply};
 
-use crate::engine::{Ended, Engine, Saved};
+use crate::engine::{Begin, Ended, Engine, Saved};
 use crate::pending::Held;
 
 pub(crate) fn save(engine: &Engine, force: bool) -> Result<Reply, ErrorReply> {
@@ -83,6 +83,11 @@ impl Engine {
         let mut table = self.table();
         table.ended_in_order = true;
         debug_assert!(ended == Ended::Terminated || table.slots.is_empty());
+        if self.begin == Begin::Empty {
+            // It was for a successor of this engine, and says what nobody will ask for.
+            store.remove_table();
+            return None;
+        }
         match store.write_table(&table) {
             Ok(()) => {
                 self.saving.written = self.saving.wanted;

@@ -1,0 +1,234 @@
+//! `rewake runtime` as a process of a test: its output, its exit code, and who can reach it meanwhile.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus, Stdio};
+
+use rust_tests::home::{Home, children, is_alive, until};
+
+use super::folk::{all_gone, pid, signal};
+
+/// A `rewake runtime` with its output in files.
+pub(super) struct Foreground {
+    pub(super) child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Foreground {
+    pub(super) fn start(home: &Home, args: &[&str]) -> Self {
+        let (out, err) = (home.folder().join("stdout"), home.folder().join("stderr"));
+        let mut command = home.command([&["runtime"], args].concat());
+        command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap()).stdin(Stdio::null());
+        let child = command.spawn().unwrap();
+        Self { child, out, err }
+    }
+
+    /// A shell script as the only app; it is not started again.
+    pub(super) fn script(home: &Home, text: &str, options: &[&str]) -> Self {
+        let script = home.write("app.sh", text);
+        let app = [script.to_str().unwrap(), "--interpreter", "/bin/sh", "--name", "app"];
+        Self::start(home, &[&app, options].concat())
+    }
+
+    pub(super) fn out(&self) -> String {
+        fs::read_to_string(&self.out).unwrap()
+    }
+
+    pub(super) fn err(&self) -> String {
+        fs::read_to_string(&self.err).unwrap()
+    }
+
+    pub(super) fn until_out(&self, text: &str) {
+        until(&format!("{text:?} in the output; there is {:?}", self.err()), || self.out().contains(text));
+    }
+
+    pub(super) fn end(&mut self) -> ExitStatus {
+        until("it ends", || self.child.try_wait().unwrap().is_some());
+        self.child.wait().unwrap()
+    }
+
+    pub(super) fn code(&mut self) -> Option<i32> {
+        self.end().code()
+    }
+}
+
+impl Drop for Foreground {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            // Twice: the second one kills what is left.
+            for _ in 0..2 {
+                signal(self.child.id(), "TERM");
+            }
+            let _ = self.child.wait();
+        }
+    }
+}
+
+const ONCE: &str = "--no-autorestart";
+
+#[test]
+fn the_exit_code_is_that_of_the_app() {
+    for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -KILL $$", 137), ("kill -TERM $$", 143)] {
+        let home = Home::new();
+        let mut it = Foreground::script(&home, script, &[ONCE]);
+        assert_eq!(it.code(), Some(code), "{script}: {}", it.err());
+        let left: Vec<String> = files(&home);
+        assert!(left.iter().all(|name| ["drain.cjs", "keeper.lock"].contains(&name.as_str())), "{left:?}");
+    }
+}
+
+fn files(home: &Home) -> Vec<String> {
+    fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn an_app_that_is_given_up_is_a_failure() {
+    let home = Home::new();
+    let mut it = Foreground::script(&home, "exit 3", &["--max-restarts", "2"]);
+    assert_eq!(it.code(), Some(3), "{}", it.err());
+    assert!(it.err().contains("app (id 0) is given up"), "{}", it.err());
+    let home = Home::new();
+    let mut it = Foreground::script(&home, "exit 0", &["--max-restarts", "2"]);
+    assert_eq!(it.code(), Some(1), "{}", it.err());
+}
+
+#[test]
+fn what_cannot_be_started_is_told_and_a_failure() {
+    let home = Home::new();
+    let mut it = Foreground::start(&home, &["no-such.js"]);
+    assert_eq!(it.code(), Some(1));
+    assert!(it.err().contains("no-such.js"), "{}", it.err());
+    let mut it = Foreground::start(&home, &["/bin/true", "--interpreter", "/no/such/program"]);
+    assert_eq!(it.code(), Some(1));
+    assert!(it.err().contains("/no/such/program"), "{}", it.err());
+}
+
+#[test]
+fn output_is_whole_and_raw_and_errors_stand_apart() {
+    let home = Home::new();
+    let text = "echo trouble >&2; seq 1 20000; printf 'no newline'";
+    let mut it = Foreground::script(&home, text, &[ONCE, "--silent"]);
+    assert_eq!(it.code(), Some(0));
+    let wanted: String = (1..=20_000).map(|n| format!("{n}\n")).collect::<String>() + "no newline\n";
+    assert!(it.out() == wanted, "{} bytes of {}", it.out().len(), wanted.len());
+    assert_eq!(it.err(), "trouble\n");
+}
+
+#[test]
+fn output_has_pm2s_three_other_forms() {
+    let text = "echo one; echo two >&2";
+    let lines = |form: &str| {
+        let home = Home::new();
+        let mut it = Foreground::script(&home, text, &[ONCE, "-s", form]);
+        assert_eq!(it.code(), Some(0));
+        assert_eq!(it.err(), "");
+        let mut lines: Vec<String> = it.out().lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(lines("--formatted"), ["0|app | one", "0|app | two"]);
+    let pairs = lines("--format");
+    assert!(pairs.iter().any(|line| line.ends_with("app=app id=0 type=out message=one")), "{pairs:?}");
+    assert!(pairs.iter().any(|line| line.ends_with("app=app id=0 type=err message=two")), "{pairs:?}");
+    let objects: Vec<serde_json::Value> =
+        lines("--json").iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let messages: Vec<&str> = objects.iter().map(|object| object["message"].as_str().unwrap()).collect();
+    assert!(messages.contains(&"one") && messages.contains(&"two"), "{objects:?}");
+}
+
+const LOYAL: &str = "trap 'echo bye; exit 0' INT\necho ready $$\nwhile true; do sleep 0.05; done";
+
+#[test]
+fn a_signal_stops_the_apps_in_order_and_is_a_success() {
+    for name in ["TERM", "INT", "QUIT"] {
+        let home = Home::new();
+        let mut it = Foreground::script(&home, LOYAL, &[]);
+        it.until_out("ready");
+        signal(it.child.id(), name);
+        assert_eq!(it.code(), Some(0), "{}", it.err());
+        assert!(it.out().ends_with("bye\n"), "{}", it.out());
+    }
+}
+
+#[test]
+fn the_second_signal_kills() {
+    let home = Home::new();
+    let text = "trap 'echo asked' INT TERM\necho ready\nwhile true; do sleep 0.05; done";
+    let mut it = Foreground::script(&home, text, &["--kill-timeout", "600000"]);
+    it.until_out("ready");
+    signal(it.child.id(), "TERM");
+    it.until_out("asked");
+    signal(it.child.id(), "TERM");
+    assert_eq!(it.code(), Some(0), "{}", it.err());
+}
+
+#[test]
+fn other_commands_reach_it_and_stopping_all_is_its_end() {
+    let home = Home::new();
+    let mut it = Foreground::script(&home, LOYAL, &[]);
+    it.until_out("ready");
+    assert_eq!(home.slots("app")[0].1, "online");
+    let output = home.rewake(["runtime", "/bin/true"]).fails();
+    assert!(output.stderr.contains("runs there already"), "{}", output.stderr);
+    home.rewake(["stop", "all"]).ok();
+    assert_eq!(it.code(), Some(0), "{}", it.err());
+}
+
+#[test]
+fn it_can_be_told_to_stay() {
+    let home = Home::new();
+    let mut it = Foreground::script(&home, "exit 5", &[ONCE, "--no-auto-exit"]);
+    until("the app has ended", || it.err().contains("exited with code 5"));
+    assert_eq!(home.slots("app")[0].1, "stopped");
+    signal(it.child.id(), "TERM");
+    assert_eq!(it.code(), Some(0));
+}
+
+#[test]
+fn a_hangup_reloads() {
+    let home = Home::new();
+    let it = Foreground::script(&home, LOYAL, &[]);
+    it.until_out("ready");
+    let before = pid(&home, "app");
+    signal(it.child.id(), "HUP");
+    until("another process serves", || {
+        let slots = home.slots("app");
+        slots[0].1 == "online" && slots[0].0 != before
+    });
+    signal(it.child.id(), "USR2");
+    assert_eq!(home.slots("app")[0].1, "online");
+}
+
+#[test]
+fn a_daemon_that_dies_costs_no_process_and_no_exit_code() {
+    let home = Home::new();
+    let text = "echo ready\nuntil [ -e go ]; do sleep 0.05; done\necho gone\nexit 9";
+    let mut it = Foreground::script(&home, text, &[ONCE]);
+    it.until_out("ready");
+    let app = pid(&home, "app");
+    let daemon = home.daemon().unwrap();
+    signal(daemon, "KILL");
+    until("another daemon serves", || home.daemon().is_some_and(|pid| pid != daemon && is_alive(pid)));
+    assert_eq!(pid(&home, "app"), app, "its process is the same");
+    home.write("go", "");
+    assert_eq!(it.code(), Some(9), "{}", it.err());
+    assert!(it.out().ends_with("gone\n"), "{}", it.out());
+}
+
+#[test]
+fn the_list_of_the_home_is_left_alone() {
+    let home = Home::new();
+    super::folk::start_polite(&home, "listed");
+    let pids: Vec<u32> = children(home.keeper().unwrap()).into_iter().map(|(pid, _)| pid).collect();
+    signal(home.keeper().unwrap(), "TERM");
+    all_gone(&pids);
+    until("the home is free", || !home.path().join("rpc.sock").exists());
+    let list = fs::read(home.path().join("table.json")).unwrap();
+    let mut it = Foreground::script(&home, LOYAL, &[]);
+    it.until_out("ready");
+    assert_eq!(home.jlist().len(), 1, "only what the line names");
+    signal(it.child.id(), "TERM");
+    assert_eq!(it.code(), Some(0));
+    assert_eq!(fs::read(home.path().join("table.json")).unwrap(), list);
+}
