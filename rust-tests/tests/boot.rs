@@ -5,4 +5,5 @@ mod boot {
     mod ending;
     mod folk;
     mod foreground;
+    mod service;
 }

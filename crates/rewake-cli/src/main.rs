@@ -9,10 +9,16 @@ mod watched;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use commands::Failure;
+use rewake_daemon::{Begin, Options};
+use rewake_keeper::KeeperError;
 use rewake_wire::{ErrorCode, ErrorReply};
 use ui::Ui;
+
+/// A keeper for a service manager finds that there is one already: to start it again would not help.
+pub(crate) const OWNED: u8 = 3;
 
 fn main() -> ExitCode {
     // The keeper and the daemon are this same file. Looked at first: a start of the daemon pays for nothing of the CLI.
@@ -82,21 +88,39 @@ fn keeper(argv: &[OsString]) -> ExitCode {
     let Some(config) = rewake_keeper::Config::from_args(&argv[1..]) else {
         return refuse(&ErrorReply::new(ErrorCode::BadRequest, "failed to become a keeper: wrong arguments"));
     };
-    finish(rewake_keeper::run(config).map(drop))
+    match rewake_keeper::run(config) {
+        Err(error @ KeeperError::Owned { .. }) => {
+            let error = ErrorReply::new(ErrorCode::Internal, format!("failed to {error}"));
+            refuse(&error.with_hint("`rewake kill` ends it; the service can be started then"));
+            ExitCode::from(OWNED)
+        }
+        result => finish(result.map(drop)),
+    }
 }
 
 fn daemon(argv: &[OsString]) -> ExitCode {
-    let [_, _, home] = argv else {
+    let Some(options) = daemon_options(&argv[2..]) else {
         return refuse(&ErrorReply::new(ErrorCode::BadRequest, "failed to become a daemon: wrong arguments"));
     };
     match rewake_unix::fd::adopt(rewake_keeper::LINK_FD) {
-        Ok(link) => finish(rewake_daemon::run(Path::new(home), link)),
+        Ok(link) => finish(rewake_daemon::run(options, link)),
         Err(error) => {
             let error =
                 ErrorReply::new(ErrorCode::BadRequest, format!("failed to become a daemon: no keeper: {error}"));
             refuse(&error.with_hint("a daemon is started by any command that needs it"))
         }
     }
+}
+
+/// `<home>`, or `<home> --boot <ms between signs of life, 0: none>`.
+fn daemon_options(args: &[OsString]) -> Option<Options> {
+    let (home, begin, sign_ms) = match args {
+        [home] => (home, Begin::Listed, 0),
+        [home, boot, ms] if boot == rewake_keeper::BOOT_FLAG => (home, Begin::Booted, ms.to_str()?.parse().ok()?),
+        _ => return None,
+    };
+    let sign_every = (sign_ms > 0).then(|| Duration::from_millis(sign_ms));
+    Some(Options { home: Some(home.into()), begin, sign_every })
 }
 
 /// The daemon of what runs in the foreground: `--runtime <home, may be empty> <folder> <the command's words>`.

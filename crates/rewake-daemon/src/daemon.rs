@@ -3,11 +3,10 @@
 use std::cell::Cell;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rewake_engine::{Begin, Engine, EngineError, Handle, Options};
+use rewake_engine::{Engine, EngineError, Handle, Options};
 use rewake_keeper::link::Link;
 use rewake_wire::Request;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,13 +40,12 @@ pub enum DaemonError {
     Engine(#[from] EngineError),
 }
 
-/// Runs the daemon of this home until it is told to end. `link` leads to the keeper, which started it.
+/// Runs the daemon of a home until it is told to end. `link` leads to the keeper, which started it.
 ///
 /// # Errors
 /// When it cannot start, or the keeper is lost.
-pub fn run(home: &Path, link: OwnedFd) -> Result<(), DaemonError> {
+pub fn run(options: Options, link: OwnedFd) -> Result<(), DaemonError> {
     log_to_stderr(tracing::Level::INFO);
-    let options = Options { home: Some(home.to_owned()), begin: Begin::Listed };
     block_on(async {
         let (handle, daemon) = Daemon::start(options, link).await?;
         if daemon.server.is_none() {

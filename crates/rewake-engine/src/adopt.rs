@@ -27,7 +27,7 @@ impl Engine {
     pub(crate) fn take_back(&mut self, held: Vec<HeldRun>, first: bool) {
         let table = match self.begin {
             Begin::Empty if first => Table::default(),
-            Begin::Empty | Begin::Listed => self.read_table(),
+            Begin::Empty | Begin::Listed | Begin::Booted => self.read_table(),
         };
         let in_order = table.ended_in_order && held.is_empty();
         self.saving.wanted = table.generation;
@@ -43,6 +43,13 @@ impl Engine {
         }
         for (slot, held) in by_slot {
             self.adopt(slot, held);
+        }
+        if self.begin == Begin::Booted && first {
+            return self.boot();
+        }
+        if self.begin == Begin::Booted {
+            // Whoever waits for it may have been told by a daemon that has died, or not.
+            self.order(Order::Notify { notice: Notice::Up });
         }
         let lost: Vec<SlotId> = self
             .core

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rewake_core::{CallId, Command, Input, SlotId, SlotOutcome, Target};
+use rewake_wire::keeper::{Notice, Order};
 use rewake_wire::{Done, ErrorCode, ErrorReply, Reply, Request, SlotResult, Subscribe};
 use tokio::sync::oneshot;
 
@@ -119,6 +120,9 @@ impl Engine {
                 ending.empty = true;
             }
             return;
+        }
+        if pending.then == Then::Booted {
+            self.order(Order::Notify { notice: Notice::Up });
         }
         pending.outcomes.sort_by_key(|outcome| outcome.slot);
         let slots = pending.outcomes.iter().map(|outcome| self.slot_result(outcome, &pending.names)).collect();

@@ -12,6 +12,7 @@ use rewake_core::{Core, Fact, Input, RunId, SlotId};
 use rewake_keeper::link::Link;
 use rewake_unix::double::Double;
 use rewake_unix::user;
+use rewake_wire::keeper::{Notice, Order};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
@@ -43,6 +44,8 @@ pub struct Options {
     /// The folder for the table and the logs; `None`: nothing is kept, nothing is written.
     pub home: Option<PathBuf>,
     pub begin: Begin,
+    /// How often the keeper is told that the loop turns; `None`: it does not ask.
+    pub sign_every: Option<Duration>,
 }
 
 /// What the first engine of a keeper begins with. A later one goes on from what there is.
@@ -51,6 +54,8 @@ pub enum Begin {
     /// With the list. What was ended in order waits until somebody asks.
     #[default]
     Listed,
+    /// With the list, or where that is empty with what was saved; what ought to run is started.
+    Booted,
     /// With nothing. The home's own list is neither read nor touched.
     Empty,
 }
@@ -131,6 +136,7 @@ pub struct Engine {
     pub(crate) ending: Option<Ending>,
     pub(crate) keeper_pid: u32,
     greeted: bool,
+    sign: Option<Sign>,
     inbox: mpsc::Receiver<Ask>,
     readables: mpsc::UnboundedReceiver<RunId>,
     saves: mpsc::UnboundedReceiver<Saved>,
@@ -174,6 +180,13 @@ pub struct Greeting {
     pub listener: Option<OwnedFd>,
     /// No engine was there before this one: the keeper is new.
     pub first: bool,
+}
+
+/// The loop's signs of life.
+#[derive(Debug)]
+struct Sign {
+    every: Duration,
+    next: Instant,
 }
 
 enum Wake {
@@ -222,6 +235,7 @@ impl Engine {
             ending: None,
             keeper_pid: 0,
             greeted: false,
+            sign: options.sign_every.map(|every| Sign { every, next: Instant::now() }),
             inbox,
             readables,
             saves,
@@ -328,7 +342,8 @@ impl Engine {
 
     fn next_deadline(&self) -> Option<Instant> {
         let core = self.core.next_deadline().map(|time| Instant::from_std(self.clock.instant(time)));
-        core.into_iter().chain(self.saving.retry_at).chain(self.clusters.due()).min()
+        let sign = self.sign.as_ref().map(|sign| sign.next);
+        core.into_iter().chain(sign).chain(self.saving.retry_at).chain(self.clusters.due()).min()
     }
 
     fn meet_deadlines(&mut self) {
@@ -336,8 +351,17 @@ impl Engine {
             self.saving.retry_at = None;
             self.write_table();
         }
+        self.give_sign();
         self.meet_cluster_deadlines();
         self.step(Input::Tick);
+    }
+
+    /// Tells the keeper that the loop turns, if it is time to.
+    fn give_sign(&mut self) {
+        let now = Instant::now();
+        let Some(sign) = self.sign.as_mut().filter(|sign| sign.next <= now) else { return };
+        sign.next = now + sign.every;
+        self.order(Order::Notify { notice: Notice::Alive });
     }
 
     /// Gives one input to the core and carries out what follows, then what follows from that.
@@ -381,7 +405,7 @@ impl Engine {
             self.saving.in_flight = false;
         }
         let warnings = self.write_last_table(ending.ended);
-        self.outgoing.push_back(Outgoing::Order(rewake_wire::keeper::Order::Shutdown));
+        self.outgoing.push_back(Outgoing::Order(Order::Shutdown));
         // The socket is gone when the keeper is: only then may the next command find that nobody is here.
         if timeout(KEEPER_PATIENCE, self.until_keeper_is_gone()).await.is_err() {
             tracing::warn!("the keeper has not ended in time");

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod asks;
+mod boot;
 mod clock;
 mod cluster;
 mod drain;

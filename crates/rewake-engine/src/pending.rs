@@ -24,6 +24,8 @@ pub(crate) struct Pending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Then {
     Answer,
+    /// What ought to run after a boot has been started: the keeper is told.
+    Booted,
     /// The answer is the last thing this engine says.
     End,
 }

@@ -41,7 +41,7 @@ pub(crate) enum Found {
 impl Store {
     pub(crate) fn new(home: &Path, begin: Begin) -> Self {
         let table = match begin {
-            Begin::Listed => TABLE,
+            Begin::Listed | Begin::Booted => TABLE,
             Begin::Empty => FOREGROUND_TABLE,
         };
         Self { home: home.to_owned(), table }

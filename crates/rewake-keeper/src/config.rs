@@ -6,6 +6,10 @@ use std::path::PathBuf;
 
 /// `rewake --keeper <home> [--ready-fd <n>]`: the keeper of a home.
 pub const KEEPER_FLAG: &str = "--keeper";
+/// `rewake --keeper <home> --boot`: the keeper of a home, started by a service manager, in the foreground.
+/// `rewake --daemon <home> --boot <ms>`: the daemon of such a keeper, which starts what ought to run, and gives a sign of life this
+/// often; 0: never.
+pub const BOOT_FLAG: &str = "--boot";
 /// `rewake --keeper-embedded --link-fd <n>`: the keeper of a program that holds the other end of the link.
 pub const EMBEDDED_FLAG: &str = "--keeper-embedded";
 /// `rewake --daemon <home>`: the daemon, started by the keeper with the link at [`LINK_FD`].
@@ -32,6 +36,8 @@ pub(crate) const LOCK_FILE: &str = "keeper.lock";
 pub enum Mode {
     /// Of a home: owns its lock and its RPC socket, starts the daemon and starts it again.
     Daemon { home: PathBuf, ready_fd: Option<RawFd> },
+    /// As `Daemon`, for a service manager: stays in the foreground, tells it how things are, and has what ought to run started.
+    Boot { home: PathBuf },
     /// Of this process's own apps, in its place, with its output: a container's first process. It ends with its daemon.
     /// Without a home it cannot be reached, and has no file.
     Foreground { home: Option<PathBuf> },
@@ -59,6 +65,7 @@ impl Config {
         };
         let mode = match args {
             [flag, home] if flag == KEEPER_FLAG => Mode::Daemon { home: home.into(), ready_fd: None },
+            [flag, home, boot] if flag == KEEPER_FLAG && boot == BOOT_FLAG => Mode::Boot { home: home.into() },
             [flag, home, ready, value] if flag == KEEPER_FLAG => {
                 Mode::Daemon { home: home.into(), ready_fd: Some(number(ready, READY_FD_FLAG, value)?) }
             }
@@ -86,6 +93,7 @@ mod tests {
         assert_eq!(mode(&["--keeper", "/h"]), Some(Mode::Daemon { home: home(), ready_fd: None }));
         let ready = Mode::Daemon { home: home(), ready_fd: Some(3) };
         assert_eq!(mode(&["--keeper", "/h", "--ready-fd", "3"]), Some(ready));
+        assert_eq!(mode(&["--keeper", "/h", "--boot"]), Some(Mode::Boot { home: home() }));
         assert_eq!(mode(&["--keeper-embedded", "--link-fd", "3"]), Some(Mode::Embedded { link_fd: 3 }));
         for other in [
             &[][..],

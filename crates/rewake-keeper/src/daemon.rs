@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rewake_unix::spawn::{Command, Progress, Spawned, Streams, progress, spawn};
 use rewake_unix::{fdpass, pidfd};
 
-use crate::config::DAEMON_FLAG;
+use crate::config::{BOOT_FLAG, DAEMON_FLAG};
 use crate::log;
 use crate::spawn::is_of_descriptors;
 
@@ -134,12 +134,17 @@ pub(crate) struct Launcher {
 }
 
 impl Launcher {
-    /// From this executable and the home, or from the given program and arguments.
-    pub(crate) fn new(home: &Path, daemon: Option<Vec<OsString>>) -> io::Result<Self> {
-        let argv: Vec<Vec<u8>> = match daemon {
+    /// From this executable and the home, or from the given program and arguments. `boot`: it is to start what ought to run, and how
+    /// often it is to give a sign of life.
+    pub(crate) fn new(home: &Path, daemon: Option<Vec<OsString>>, boot: Option<Option<Duration>>) -> io::Result<Self> {
+        let mut argv: Vec<Vec<u8>> = match daemon {
             Some(argv) => argv.into_iter().map(OsStringExt::into_vec).collect(),
             None => vec![own_path()?, DAEMON_FLAG.as_bytes().to_vec(), home.as_os_str().as_bytes().to_vec()],
         };
+        if let Some(sign_every) = boot {
+            let ms = sign_every.map_or(0, |time| time.as_millis().max(1));
+            argv.extend([BOOT_FLAG.as_bytes().to_vec(), ms.to_string().into_bytes()]);
+        }
         // The first command may have come from a program that Node forked, that systemd activated, or from a service; what it was given
         // is not the daemon's.
         let foreign = |key: &OsStr| is_of_descriptors(key.as_bytes()) || FOREIGN.iter().any(|name| key == *name);

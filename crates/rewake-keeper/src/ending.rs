@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rewake_wire::keeper::Notice;
+
 use crate::keeper::Keeper;
 use crate::log;
 use crate::runs::Run;
@@ -43,7 +45,12 @@ impl Keeper {
                 How::AtOnce => signal(run, KILL, group_signals),
             }
         }
-        self.ending = Some(Ending { give_up_at: last + AFTER_KILL });
+        let give_up_at = last + AFTER_KILL;
+        if how == How::Politely {
+            let within_ms = u64::try_from((give_up_at - now).as_millis()).unwrap_or(u64::MAX);
+            self.service.noticed(Notice::Stopping { within_ms }, now);
+        }
+        self.ending = Some(Ending { give_up_at });
     }
 
     /// Kills the runs whose time is over.

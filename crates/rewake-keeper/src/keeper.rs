@@ -21,6 +21,7 @@ use crate::log;
 use crate::orders::LinkState;
 use crate::outbox::{Flushed, Outbox};
 use crate::runs::{Rest, Runs, Stage};
+use crate::service::Service;
 use crate::tree::KILL;
 
 /// How soon a report is tried again that the kernel did not take for a reason that it does not tell the end of.
@@ -60,6 +61,8 @@ pub(crate) struct Keeper {
     /// Descriptors that outlive daemons, by name.
     pub(crate) kept: BTreeMap<String, Rc<OwnedFd>>,
     send_again: Option<Instant>,
+    /// Who started this keeper, if it wants to know how things are.
+    pub(crate) service: Service,
     /// Beside `Ready`; the daemon's only, so absent when embedded.
     home: Option<Home>,
 }
@@ -96,8 +99,10 @@ enum Watched {
 }
 
 impl Keeper {
-    pub(crate) fn of_home(tools: Tools, door: Door, daemon: Daemon) -> Self {
-        Self::new(tools, None, Some(Home::new(Some(door), daemon, false)))
+    pub(crate) fn of_home(tools: Tools, door: Door, daemon: Daemon, service: Service) -> Self {
+        let mut keeper = Self::new(tools, None, Some(Home::new(Some(door), daemon, false)));
+        keeper.service = service;
+        keeper
     }
 
     pub(crate) fn in_foreground(tools: Tools, door: Option<Door>, daemon: Daemon) -> Self {
@@ -120,6 +125,7 @@ impl Keeper {
             next_run: 0,
             kept: BTreeMap::new(),
             send_again: None,
+            service: Service::default(),
             home,
         }
     }
@@ -190,6 +196,7 @@ impl Keeper {
         let Some(home) = &mut self.home else { return };
         home.give_up_daemon_at = None;
         home.daemon_end = ended;
+        self.service.daemon_gone();
         if self.ending.is_some() {
             home.daemon.state = DaemonState::WaitForClient;
             return;
@@ -210,6 +217,18 @@ impl Keeper {
         {
             self.link = home.daemon.start(&self.tools.null);
             home.turn_away_if_down();
+            self.service.daemon_started(now);
+        }
+        if self.service.again().is_some_and(|at| at <= now) {
+            self.service.say_unheard(now);
+        }
+        if self.service.hung_at().is_some_and(|at| at <= now)
+            && self.ending.is_none()
+            && let Some(home) = &self.home
+        {
+            log::line(format_args!("the daemon hangs and is killed; another one takes over"));
+            home.daemon.signal(KILL);
+            self.service.daemon_gone();
         }
         if let Some(home) = &mut self.home
             && self.ending.is_none()
@@ -303,7 +322,15 @@ impl Keeper {
             Stage::Ended { rest: Rest::Gone | Rest::Watched(_), .. } | Stage::Starting { .. } | Stage::Running => None,
         });
         let give_up = self.home.as_ref().and_then(|home| home.give_up_daemon_at.filter(|_| self.ending.is_none()));
-        looks.chain(start).chain(give_up).chain(self.send_again).chain(self.ending_deadline()).min()
+        let hung = self.service.hung_at().filter(|_| self.ending.is_none());
+        looks
+            .chain(start)
+            .chain(give_up)
+            .chain(hung)
+            .chain(self.service.again())
+            .chain(self.send_again)
+            .chain(self.ending_deadline())
+            .min()
     }
 
     fn read_signals(&mut self) {
@@ -346,6 +373,7 @@ impl Keeper {
 
     /// The daemon has told how it is.
     pub(crate) fn noticed(&mut self, notice: Notice) {
+        self.service.noticed(notice, Instant::now());
         let Some(home) = &mut self.home else { return };
         match notice {
             Notice::Stopping { within_ms } => {

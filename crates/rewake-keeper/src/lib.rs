@@ -13,6 +13,7 @@ mod exits;
 mod orders;
 mod outbox;
 mod runs;
+mod service;
 mod spawn;
 mod tree;
 
@@ -22,8 +23,8 @@ pub mod launch;
 pub mod link;
 
 pub use config::{
-    Config, DAEMON_FLAG, EMBEDDED_FLAG, KEEPER_FLAG, LINK_FD, LINK_FD_FLAG, LOG_FILE, Mode, PID_FILE, READY_FD_FLAG,
-    SOCKET_FILE,
+    BOOT_FLAG, Config, DAEMON_FLAG, EMBEDDED_FLAG, KEEPER_FLAG, LINK_FD, LINK_FD_FLAG, LOG_FILE, Mode, PID_FILE,
+    READY_FD_FLAG, SOCKET_FILE,
 };
 pub use error::{KeeperError, LaunchError};
 pub use launch::{Embedded, launch, launch_embedded};

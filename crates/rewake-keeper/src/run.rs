@@ -1,5 +1,6 @@
 //! Becoming a keeper: everything between the first instruction and the main loop. Never starts a second keeper for a home.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use crate::config::{Config, LOCK_FILE, LOG_FILE, Mode, SOCKET_FILE};
 use crate::daemon::{Daemon, Launcher};
 use crate::error::KeeperError;
 use crate::keeper::{Door, Keeper, Tools};
+use crate::service::Service;
 
 /// Clients that wait while the daemon starts, or starts again. Above what one machine's scripts do at once; the kernel's own
 /// limit is `net.core.somaxconn`, 4096.
@@ -27,11 +29,15 @@ pub fn run(config: Config) -> Result<u8, KeeperError> {
     match mode {
         Mode::Daemon { home, ready_fd } => {
             let mut ready = Ready::take(ready_fd)?;
-            let result = run_home(&home, daemon, without_group_signals, &mut ready);
+            let result = run_home(&home, daemon, without_group_signals, &mut ready, None);
             if let Err(error) = &result {
                 ready.say(&Startup::Failed(sentence(error)));
             }
             result.map(|()| 0)
+        }
+        Mode::Boot { home } => {
+            fd::close_inherited(LOWEST_INHERITED, &[]).map_err(KeeperError::setup("close_range"))?;
+            run_boot(&home, daemon, without_group_signals).map(|()| 0)
         }
         Mode::Foreground { home } => run_foreground(home.as_deref(), daemon, without_group_signals),
         Mode::Embedded { link_fd } => {
@@ -47,11 +53,11 @@ pub fn run(config: Config) -> Result<u8, KeeperError> {
 }
 
 /// In the foreground these mean something to the daemon, and are passed on.
-const PASSED_ON: [&str; 2] = ["HUP", "USR2"];
+const PASSED_ON: [&str; 3] = ["HUP", "USR1", "USR2"];
 
 fn run_foreground(
     home: Option<&Path>,
-    daemon: Option<Vec<std::ffi::OsString>>,
+    daemon: Option<Vec<OsString>>,
     without_group_signals: bool,
 ) -> Result<u8, KeeperError> {
     fd::close_inherited(LOWEST_INHERITED, &[]).map_err(KeeperError::setup("close_range"))?;
@@ -68,9 +74,10 @@ fn run_foreground(
             Some((lock, Door { listener: listener.into(), socket: path }))
         }
     };
-    let launcher = Launcher::new(home.unwrap_or(Path::new("")), daemon).map_err(KeeperError::setup("own path"))?;
+    let launcher =
+        Launcher::new(home.unwrap_or(Path::new("")), daemon, None).map_err(KeeperError::setup("own path"))?;
     std::env::set_current_dir("/").map_err(KeeperError::setup("chdir"))?;
-    let mut tools = common(without_group_signals, &["QUIT", "USR2"])?;
+    let mut tools = common(without_group_signals, &["QUIT", "USR1", "USR2"])?;
     tools.passed_on = PASSED_ON.iter().filter_map(|name| signal::number(name)).collect();
     let (lock, door) = door.unzip();
     let code = Keeper::in_foreground(tools, door, Daemon::new(launcher)).run();
@@ -81,19 +88,30 @@ fn run_foreground(
 /// Above the standard streams.
 const LOWEST_INHERITED: RawFd = 3;
 
+fn run_boot(home: &Path, daemon: Option<Vec<OsString>>, without_group_signals: bool) -> Result<(), KeeperError> {
+    // Nobody waits for a word but the service manager.
+    let mut ready = Ready(None);
+    run_home(home, daemon, without_group_signals, &mut ready, Some(Service::of_process()))
+}
+
+/// `service`: a service manager started this keeper.
 fn run_home(
     home: &Path,
-    daemon: Option<Vec<std::ffi::OsString>>,
+    daemon: Option<Vec<OsString>>,
     without_group_signals: bool,
     ready: &mut Ready,
+    service: Option<Service>,
 ) -> Result<(), KeeperError> {
     home::ensure(home).map_err(KeeperError::Home)?;
     let home = std::path::absolute(home).map_err(KeeperError::setup("path"))?;
-    let launcher = Launcher::new(&home, daemon).map_err(KeeperError::setup("own path"))?;
+    let boot = service.as_ref().map(Service::sign_every);
+    let launcher = Launcher::new(&home, daemon, boot).map_err(KeeperError::setup("own path"))?;
 
     let path = home.join(LOCK_FILE);
     let lock = match lock::try_exclusive(&path) {
         Ok(Some(lock)) => lock,
+        // A service manager must not take this for a success.
+        Ok(None) if service.is_some() => return Err(KeeperError::Owned { home }),
         Ok(None) => {
             ready.say(&Startup::Owned);
             return Ok(());
@@ -115,7 +133,8 @@ fn run_home(
     let listener =
         socket::listen(&path, BACKLOG).map_err(|source| KeeperError::Socket { path: path.clone(), source })?;
     ready.say(&Startup::Listening { keeper_pid: std::process::id() });
-    Keeper::of_home(tools, Door { listener: listener.into(), socket: path }, Daemon::new(launcher)).run();
+    let door = Door { listener: listener.into(), socket: path };
+    Keeper::of_home(tools, door, Daemon::new(launcher), service.unwrap_or_default()).run();
     // Only now may another keeper own the home.
     drop(lock);
     Ok(())

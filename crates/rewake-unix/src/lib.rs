@@ -13,6 +13,7 @@ pub mod limits;
 pub mod listen;
 pub mod lock;
 pub mod memfd;
+pub mod notify;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 
-use rust_tests::home::{Home, children, is_alive, until};
+use rust_tests::home::{Home, is_alive, until};
 
 use super::folk::{all_gone, pid, signal};
 
@@ -220,10 +220,9 @@ fn a_daemon_that_dies_costs_no_process_and_no_exit_code() {
 fn the_list_of_the_home_is_left_alone() {
     let home = Home::new();
     super::folk::start_polite(&home, "listed");
-    let pids: Vec<u32> = children(home.keeper().unwrap()).into_iter().map(|(pid, _)| pid).collect();
-    signal(home.keeper().unwrap(), "TERM");
-    all_gone(&pids);
-    until("the home is free", || !home.path().join("rpc.sock").exists());
+    let keeper = home.keeper().unwrap();
+    signal(keeper, "TERM");
+    all_gone(&[keeper]);
     let list = fs::read(home.path().join("table.json")).unwrap();
     let mut it = Foreground::script(&home, LOYAL, &[]);
     it.until_out("ready");

@@ -23,6 +23,8 @@ mod save;
 mod scale;
 mod send_signal;
 mod start;
+mod startup;
 mod stop;
+mod unstartup;
 mod usage;
 mod version;

@@ -9,6 +9,7 @@ pub(crate) mod runtime;
 pub(crate) mod scale;
 pub(crate) mod send_signal;
 pub(crate) mod start;
+pub(crate) mod startup;
 pub(crate) mod target;
 pub(crate) mod verb;
 
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Save,
     Resurrect,
     Runtime(runtime::Runtime),
+    Startup(startup::Startup),
+    Unstartup(startup::Startup),
     Kill,
     Version,
     /// Help of this verb, or of the whole program.
@@ -108,6 +111,7 @@ pub(crate) fn description(verb: Verb) -> clap::Command {
         Verb::Scale => Fit::<scale::Scale>::command(),
         Verb::SendSignal => Fit::<send_signal::SendSignal>::command(),
         Verb::Runtime => Fit::<runtime::Runtime>::command(),
+        Verb::Startup | Verb::Unstartup => Fit::<startup::Startup>::command(),
         Verb::List
         | Verb::Prettylist
         | Verb::ReloadLogs
@@ -156,6 +160,8 @@ fn command(verb: Verb, rest: &[&str]) -> Result<(Command, Options), ErrorReply> 
             own.forget_start();
             (Command::Runtime(own), options)
         }
+        Verb::Startup => with(fit(at, rest)?, Command::Startup),
+        Verb::Unstartup => with(fit(at, rest)?, Command::Unstartup),
         Verb::Kill => plain(at, rest, Command::Kill)?,
         Verb::Version => plain(at, rest, Command::Version)?,
         Verb::Help => plain(at, rest, Command::Help(None))?,

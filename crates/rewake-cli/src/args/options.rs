@@ -195,10 +195,13 @@ pub(crate) struct Later {
     attach: bool,
     #[arg(short = 'w', long, hide = true)]
     write: bool,
-    #[arg(long, hide = true, allow_hyphen_values = true)]
+    /// Home folder of that user
+    #[arg(long, hide = true, value_name = "FOLDER", allow_hyphen_values = true)]
     hp: Option<String>,
-    #[arg(long, hide = true, allow_hyphen_values = true)]
+    /// Name of the service [default: rewake, for a system rewake-<user>]
+    #[arg(long, hide = true, value_name = "NAME", allow_hyphen_values = true)]
     service_name: Option<String>,
+    /// Start only when the network is up
     #[arg(long, hide = true)]
     wait_ip: bool,
 }
@@ -238,6 +241,21 @@ impl Options {
     /// The environment that `--env <name>` selects in a process file; the last one counts.
     pub(crate) fn env_name(&self) -> Option<String> {
         self.env.iter().rev().find(|text| !text.contains('=')).cloned()
+    }
+
+    /// `--hp`: the home folder of the user that `startup` is for.
+    pub(crate) fn home_folder(&self) -> Option<&str> {
+        self.later.hp.as_deref()
+    }
+
+    /// `--service-name`.
+    pub(crate) fn service_name(&self) -> Option<&str> {
+        self.later.service_name.as_deref()
+    }
+
+    /// `--wait-ip`: at boot, wait for the network.
+    pub(crate) fn wait_ip(&self) -> bool {
+        self.later.wait_ip
     }
 
     /// `--only a,b`.

@@ -25,6 +25,7 @@ mod scale;
 mod send_signal;
 mod session;
 mod start;
+mod startup;
 mod stop;
 mod version;
 
@@ -74,6 +75,13 @@ pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
     for option in options.later.without_effect() {
         ui.warn(&format!("`{option}` has no effect in this version"));
     }
+    // About files of the init system: whether there is a home does not matter.
+    if let Command::Startup(args) = &command {
+        return startup::run(ui, &options, args);
+    }
+    if let Command::Unstartup(args) = &command {
+        return startup::undo(ui, &options, args);
+    }
     let mut session = Session::new(ui, options)?;
     let session = &mut session;
     match command {
@@ -102,7 +110,7 @@ pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
         Command::Resurrect => resurrect::run(session).await,
         Command::Kill => kill::run(session).await,
         Command::Version => version::run(session).await,
-        // It is no client: `main` has taken it.
-        Command::Runtime(_) | Command::Help(_) | Command::Usage => Ok(()),
+        // Done above, or by `main`: these are no clients.
+        Command::Startup(_) | Command::Unstartup(_) | Command::Runtime(_) | Command::Help(_) | Command::Usage => Ok(()),
     }
 }

@@ -48,6 +48,8 @@ pub(super) fn verb(verb: Verb) -> String {
         | Verb::SendSignal
         | Verb::Save
         | Verb::Resurrect
+        | Verb::Startup
+        | Verb::Unstartup
         | Verb::Kill
         | Verb::Version
         | Verb::Help => &[SHOWN],
@@ -57,6 +59,7 @@ pub(super) fn verb(verb: Verb) -> String {
         Verb::Reload => &["env", "update_env", "only", "parallel"],
         Verb::Stop | Verb::Delete => &["only"],
         Verb::Save => &["force"],
+        Verb::Startup | Verb::Unstartup => &["uid", "hp", "service_name", "wait_ip"],
         Verb::Start
         | Verb::Runtime
         | Verb::Scale
@@ -85,7 +88,9 @@ pub(super) fn verb(verb: Verb) -> String {
         let heading = arg.get_help_heading();
         let kept = heading.is_none_or(|heading| shown.contains(&heading)) || own.contains(&arg.get_id().as_str());
         let hidden = arg.is_hide_set();
-        arg.hide(hidden || !kept)
+        // What only one verb uses is hidden from all the others.
+        let named = own.contains(&arg.get_id().as_str());
+        arg.hide((hidden && !named) || !kept)
     });
     let positionals: Vec<String> = command.get_positionals().map(ToString::to_string).collect();
     let arguments = positionals.iter().map(|argument| format!(" {argument}")).collect::<String>();

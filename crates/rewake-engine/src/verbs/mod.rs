@@ -22,7 +22,7 @@ pub(crate) use list::list;
 pub(crate) use reload::{give_back, reload, settle as settle_reload};
 pub(crate) use reload_logs::reload_logs;
 pub(crate) use restart::restart;
-pub(crate) use resurrect::resurrect;
+pub(crate) use resurrect::{list_what_was_saved, resurrect};
 pub(crate) use rotate::rotate;
 pub(crate) use save::save;
 pub(crate) use scale::scale;

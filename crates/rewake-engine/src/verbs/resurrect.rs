@@ -31,6 +31,16 @@ fn is_waiting(slot: &Slot) -> bool {
     slot.wanted == Wanted::Up && matches!(slot.phase, Phase::Stopped)
 }
 
+/// Puts what was saved on a list that is empty; the slots to start.
+pub(crate) fn list_what_was_saved(engine: &mut Engine) -> Vec<SlotId> {
+    match read_dump(engine) {
+        Ok(dump) => return bring_back(engine, dump),
+        Err(error) if error.code == ErrorCode::NothingSaved => {}
+        Err(error) => tracing::error!("{}", error.message),
+    }
+    Vec::new()
+}
+
 fn read_dump(engine: &Engine) -> Result<Table, ErrorReply> {
     let store = engine.saving.store.as_ref().ok_or_else(no_home)?;
     let path = store.dump_path();

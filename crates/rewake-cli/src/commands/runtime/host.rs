@@ -31,7 +31,7 @@ pub(crate) fn host(home: Option<&Path>, line: Line, ui: &Ui, link: OwnedFd) -> R
     let Command::Runtime(args) = command else { return Ok(1) };
     let Ok(place) = Home::at(home.unwrap_or(Path::new("/"))) else { return Ok(1) };
     let session = Session::at(ui, options, place);
-    let begin = Options { home: home.map(Path::to_path_buf), begin: Begin::Empty };
+    let begin = Options { home: home.map(Path::to_path_buf), begin: Begin::Empty, sign_every: None };
     rewake_daemon::run_with(begin, link, async |handle, first| {
         // A daemon that takes over from one that died finds its apps.
         let apps = if first { load(&session, &args, &script_args.unwrap_or_default()) } else { Ok(Vec::new()) };
@@ -249,7 +249,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
-    user: Signal,
+    users: [Signal; 2],
     hangup_ends: bool,
 }
 
@@ -259,19 +259,21 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
-            user: signal(SignalKind::user_defined2())?,
+            users: [signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?],
             // A terminal that is closed says so with this signal; where there is none, it is for us to give a meaning.
             hangup_ends: std::io::stderr().is_terminal(),
         })
     }
 
     async fn next(&mut self) -> Asked {
+        let [first, second] = &mut self.users;
         tokio::select! {
             _ = self.terminate.recv() => Asked::End,
             _ = self.interrupt.recv() => Asked::End,
             _ = self.hangup.recv() => if self.hangup_ends { Asked::End } else { Asked::Reload },
-            // PM2 opens its log files anew. It must not end us.
-            _ = self.user.recv() => Asked::Nothing,
+            // PM2 opens its log files anew for the second. They must not end us.
+            _ = first.recv() => Asked::Nothing,
+            _ = second.recv() => Asked::Nothing,
         }
     }
 }

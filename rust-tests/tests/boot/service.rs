@@ -1,0 +1,229 @@
+//! The keeper as a service: the test plays the service manager's part, with a datagram socket and the variables that it gives.
+
+use std::fs::{self, File};
+use std::os::unix::net::UnixDatagram;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use rust_tests::home::{Home, PATIENCE, children, is_alive, until};
+
+use super::folk::{all_gone, pid, signal, start_polite};
+
+/// A keeper as systemd starts it, and what it says.
+struct Service {
+    child: Child,
+    socket: UnixDatagram,
+    heard: Vec<String>,
+}
+
+impl Service {
+    fn start(home: &Home, watchdog: Option<Duration>) -> Self {
+        let path = home.folder().join("notify");
+        // Nobody is there from an earlier start: the same name may be used again.
+        let _ = fs::remove_file(&path);
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let home_path = home.path();
+        let mut command = home.command(["--keeper", home_path.to_str().unwrap(), "--boot"]);
+        command.env("NOTIFY_SOCKET", &path).env("LISTEN_FDS", "1");
+        if let Some(time) = watchdog {
+            command.env("WATCHDOG_USEC", time.as_micros().to_string());
+        }
+        let errors = File::create(home.folder().join("service.err")).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn().unwrap();
+        Self { child, socket, heard: Vec::new() }
+    }
+
+    /// Takes in what has been said; waits a moment for it.
+    fn listen(&mut self) {
+        let mut buffer = [0; 512];
+        while let Ok(length) = self.socket.recv(&mut buffer) {
+            let text = String::from_utf8(buffer[..length].to_vec()).unwrap();
+            self.heard.extend(text.lines().map(str::to_owned));
+        }
+    }
+
+    fn count(&self, text: &str) -> usize {
+        self.heard.iter().filter(|line| *line == text).count()
+    }
+
+    fn until_heard(&mut self, text: &str, times: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.count(text) < times {
+            assert!(Instant::now() < deadline, "waited in vain for {text}; heard {:?}", self.heard);
+            self.listen();
+        }
+    }
+
+    fn code(&mut self) -> Option<i32> {
+        until("the keeper ends", || self.child.try_wait().unwrap().is_some());
+        self.child.wait().unwrap().code()
+    }
+
+    /// As a power failure: nobody has a word to say.
+    fn power_off(mut self, home: &Home) {
+        let (keeper, daemon) = (self.child.id(), home.daemon().unwrap());
+        // Stopped first, so that nobody acts on the death of another.
+        signal(keeper, "STOP");
+        signal(daemon, "STOP");
+        let apps: Vec<u32> = children(keeper).into_iter().map(|(pid, _)| pid).filter(|pid| *pid != daemon).collect();
+        for pid in apps.iter().chain(&[daemon, keeper]) {
+            signal(*pid, "KILL");
+        }
+        self.child.wait().unwrap();
+        all_gone(&apps);
+        until("the daemon is gone", || !is_alive(daemon));
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            signal(self.child.id(), "TERM");
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn status(home: &Home, name: &str) -> String {
+    home.slots(name)[0].1.clone()
+}
+
+#[test]
+fn after_a_power_failure_what_was_wanted_comes_back_and_what_was_stopped_does_not() {
+    let home = Home::new();
+    let mut service = Service::start(&home, None);
+    service.until_heard("READY=1", 1);
+    assert!(home.slots("up").is_empty());
+    start_polite(&home, "up");
+    start_polite(&home, "down");
+    home.rewake(["stop", "down"]).ok();
+    assert_eq!(home.keeper(), Some(service.child.id()), "commands use the service's keeper");
+    service.power_off(&home);
+
+    let mut service = Service::start(&home, None);
+    service.until_heard("READY=1", 1);
+    // At this moment, without another wait.
+    assert_eq!((status(&home, "up").as_str(), status(&home, "down").as_str()), ("online", "stopped"));
+    assert!(service.heard[0].starts_with("EXTEND_TIMEOUT_USEC="), "{:?}", service.heard);
+    assert_eq!(service.count("WATCHDOG=1"), 0, "nobody asked for it");
+}
+
+#[test]
+fn an_orderly_shutdown_is_told_and_forgets_nothing() {
+    let home = Home::new();
+    let mut service = Service::start(&home, None);
+    service.until_heard("READY=1", 1);
+    let app = start_polite(&home, "up");
+    start_polite(&home, "down");
+    home.rewake(["stop", "down"]).ok();
+    let daemon = home.daemon().unwrap();
+    signal(service.child.id(), "TERM");
+    service.until_heard("STOPPING=1", 1);
+    assert_eq!(service.code(), Some(0));
+    all_gone(&[app, daemon]);
+    let mut service = Service::start(&home, None);
+    service.until_heard("READY=1", 1);
+    assert_eq!((status(&home, "up").as_str(), status(&home, "down").as_str()), ("online", "stopped"));
+}
+
+#[test]
+fn ready_is_said_when_the_slowest_app_is() {
+    let home = Home::new();
+    let text = "setTimeout(() => { require('fs').writeFileSync('is-ready', ''); process.send('ready') }, 700); setInterval(() => {}, 1e6)";
+    let script = home.write("slow.js", text);
+    home.rewake(["start", script.to_str().unwrap(), "--wait-ready", "--listen-timeout", "20000"]).ok();
+    let keeper = home.keeper().unwrap();
+    signal(keeper, "TERM");
+    all_gone(&[keeper]);
+    let mark = home.folder().join("is-ready");
+    fs::remove_file(&mark).unwrap();
+    let mut service = Service::start(&home, None);
+    service.until_heard("READY=1", 1);
+    assert!(mark.exists(), "ready before the app was");
+    assert_eq!(status(&home, "slow"), "online");
+}
+
+#[test]
+fn where_the_list_is_empty_what_was_saved_is_started() {
+    let home = Home::new();
+    start_polite(&home, "up");
+    start_polite(&home, "down");
+    home.rewake(["stop", "down"]).ok();
+    home.rewake(["save"]).ok();
+    // Forgets all, as in PM2; the dump stays.
+    home.rewake(["kill"]).ok();
+    let mut service = Service::start(&home, None);
+    service.until_heard("READY=1", 1);
+    assert_eq!((status(&home, "up").as_str(), status(&home, "down").as_str()), ("online", "stopped"));
+    // The list counts where there is one, however old the dump.
+    home.rewake(["delete", "up"]).ok();
+    service.power_off(&home);
+    let mut service = Service::start(&home, None);
+    service.until_heard("READY=1", 1);
+    assert!(home.slots("up").is_empty());
+}
+
+#[test]
+fn signs_of_life_come_in_time_and_a_hung_daemon_is_replaced_without_the_apps() {
+    let home = Home::new();
+    let period = Duration::from_secs(4);
+    let mut service = Service::start(&home, Some(period));
+    service.until_heard("READY=1", 1);
+    let app = start_polite(&home, "up");
+    let daemon = home.daemon().unwrap();
+    // Every one of four comes before systemd would lose its patience.
+    for _ in 0..4 {
+        let (before, since) = (service.count("WATCHDOG=1"), Instant::now());
+        service.until_heard("WATCHDOG=1", before + 1);
+        assert!(since.elapsed() < period, "{:?}", since.elapsed());
+    }
+    service.listen();
+    signal(daemon, "STOP");
+    // What was under way before is no sign of a daemon that stands still.
+    service.listen();
+    let silent_since = Instant::now();
+    let before = service.count("WATCHDOG=1");
+    until("another daemon serves", || {
+        service.listen();
+        let still = home.daemon() == Some(daemon);
+        assert!(!still || service.count("WATCHDOG=1") == before, "it gives signs of life though it hangs");
+        !still && home.daemon().is_some_and(is_alive)
+    });
+    assert!(silent_since.elapsed() > period / 2, "{:?}", silent_since.elapsed());
+    service.until_heard("WATCHDOG=1", before + 1);
+    assert_eq!(pid(&home, "up"), app, "its process is the same");
+}
+
+#[test]
+fn a_home_that_is_taken_is_told_and_not_waited_for() {
+    let home = Home::new();
+    let app = start_polite(&home, "up");
+    let mut service = Service::start(&home, None);
+    assert_eq!(service.code(), Some(3));
+    let said = fs::read_to_string(home.folder().join("service.err")).unwrap();
+    assert!(said.contains("runs there already") && said.contains("rewake kill"), "{said}");
+    assert!(is_alive(app));
+}
+
+#[test]
+fn apps_do_not_speak_to_the_service_manager() {
+    let home = Home::new();
+    let mut service = Service::start(&home, None);
+    service.until_heard("READY=1", 1);
+    let script = home.write("seen.sh", "env > seen.new && mv seen.new seen\nexec sleep 86400");
+    let args = ["start", script.to_str().unwrap(), "--interpreter", "/bin/sh", "--name", "seen"];
+    let mut command = home.command(args);
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"] {
+        command.env(name, "1");
+    }
+    assert!(command.output().unwrap().status.success());
+    let seen = home.folder().join("seen");
+    until("the app has written", || seen.exists());
+    let environment = fs::read_to_string(seen).unwrap();
+    let theirs = |line: &&str| ["NOTIFY_", "WATCHDOG_", "LISTEN_"].iter().any(|name| line.starts_with(name));
+    assert_eq!(environment.lines().filter(theirs).collect::<Vec<_>>(), Vec::<&str>::new());
+    let daemon = fs::read(format!("/proc/{}/environ", home.daemon().unwrap())).unwrap();
+    let daemon = String::from_utf8_lossy(&daemon).into_owned();
+    assert_eq!(daemon.split('\0').filter(theirs).collect::<Vec<_>>(), Vec::<&str>::new());
+}
