@@ -1,5 +1,6 @@
 //! Apps that serve on what they are given, and clients that ask them: one request a connection, with a bound.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -25,9 +26,12 @@ server.listen({ fd: 3 }, () => {
 process.on('SIGINT', () => server.close(() => process.exit(0)));
 ";
 
-/// A port that nobody used a moment ago.
+/// A port that nobody used a moment ago. Below the range from which Linux takes ports for outgoing connections: one of the many that
+/// loads make would be in the way.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let start = RandomState::new().build_hasher().finish() % 12_000;
+    let port = |at: u64| u16::try_from(20_000 + (start + at) % 12_000).unwrap();
+    (0..12_000).map(port).find(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok()).expect("a free port")
 }
 
 /// The answer to one request on a connection of its own.
