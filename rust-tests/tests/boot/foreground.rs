@@ -140,6 +140,21 @@ fn output_has_pm2s_three_other_forms() {
 const LOYAL: &str = "trap 'echo bye; exit 0' INT\necho ready $$\nwhile true; do sleep 0.05; done";
 
 #[test]
+fn a_reader_that_does_not_read_holds_nothing_up() {
+    let home = Home::new();
+    let script = home.write("app.sh", &format!("yes | head -c 20000000\ntouch written\n{LOYAL}"));
+    let args = ["runtime", script.to_str().unwrap(), "--interpreter", "/bin/sh", "--name", "app", "--silent"];
+    let mut command = home.command(args);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let nowhere = PathBuf::from("/dev/null");
+    let mut it = Foreground { child, out: nowhere.clone(), err: nowhere };
+    until("the app has written all", || home.folder().join("written").exists());
+    assert_eq!(home.slots("app")[0].1, "online");
+    signal(it.child.id(), "TERM");
+    assert_eq!(it.code(), Some(0));
+}
+
+#[test]
 fn a_signal_stops_the_apps_in_order_and_is_a_success() {
     for name in ["TERM", "INT", "QUIT"] {
         let home = Home::new();

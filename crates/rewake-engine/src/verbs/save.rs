@@ -86,6 +86,7 @@ impl Engine {
         if self.begin == Begin::Empty {
             // It was for a successor of this engine, and says what nobody will ask for.
             store.remove_table();
+            self.saving.written = self.saving.wanted;
             return None;
         }
         match store.write_table(&table) {

@@ -88,16 +88,17 @@ async fn run(handle: &Handle, ui: &Ui, args: &Runtime, apps: Result<Vec<AppSpec>
     let mut starting = pin!(foreground.start(apps).await);
     let mut is_starting = true;
     loop {
+        let may_read = chunks.is_empty() || foreground.is_ending();
         tokio::select! {
             biased;
             asked = signals.next() => foreground.asked(asked).await,
-            // The feed is read on when this is written: what a slow reader misses is counted there.
+            // The feed is read on when this is written: what a slow reader misses is counted there. Only the end does not wait for it.
             Some(room) = written.room(), if !chunks.is_empty() => {
                 if let Some(chunk) = chunks.pop_front() {
                     room.send(chunk);
                 }
             }
-            events = feed.next(), if chunks.is_empty() => {
+            events = feed.next(), if may_read => {
                 let Some(events) = events else { break };
                 foreground.output.render(&events, &mut chunks);
                 if foreground.note(&events) && !is_starting {
@@ -201,7 +202,7 @@ impl Foreground<'_> {
     }
 
     async fn end_if_at_rest(&mut self) {
-        if !self.auto_exit || self.asked_to_end || self.code.is_some() {
+        if !self.auto_exit || self.is_ending() {
             return;
         }
         // An engine that ends already will say so in the feed.
@@ -209,6 +210,10 @@ impl Foreground<'_> {
         if let Some(code) = at_rest::exit_code(&slots, &self.stopped_by_command) {
             self.end(code).await;
         }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.asked_to_end || self.code.is_some()
     }
 
     async fn end(&mut self, code: u8) {
