@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 mod cluster {
     mod serving;
+    mod turns;
 }
 
 const ONE: WorkerId = WorkerId(1);

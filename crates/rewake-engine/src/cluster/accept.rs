@@ -15,8 +15,9 @@ use crate::engine::Engine;
 
 /// Connections accepted before others get their turn.
 const AT_ONCE: usize = 64;
-/// When accepting is tried again after it failed, mostly for want of descriptors.
-const RETRY: Duration = Duration::from_millis(100);
+/// When accepting is tried again after it failed, mostly for want of descriptors; and when connections are offered again that all workers
+/// have refused.
+pub(super) const RETRY: Duration = Duration::from_millis(100);
 
 impl Engine {
     /// Accepts from one socket as long as there is something and somebody for it.

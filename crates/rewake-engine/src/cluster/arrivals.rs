@@ -9,6 +9,7 @@ use rewake_wire::ClusterBalance;
 use tokio::io::Interest;
 use tokio::time::Instant;
 
+use super::accept::RETRY;
 use super::{App, AppKey, NextLook, Sockets};
 use crate::engine::Engine;
 
@@ -72,6 +73,23 @@ impl Engine {
         }
     }
 
+    /// Offers connections again, after a while, that all workers have refused: none of them says when it has room.
+    pub(super) fn look_after_refused(&mut self, key: &AppKey) {
+        let Some(app) = self.clusters.apps.get_mut(key) else { return };
+        for group in app.primary.refused() {
+            if let Some(address) = app.addresses.get_mut(&group) {
+                address.retry_at.get_or_insert_with(|| Instant::now() + RETRY);
+            }
+        }
+    }
+
+    fn offer_again(&mut self, key: &AppKey) {
+        let Some(app) = self.clusters.apps.get_mut(key) else { return };
+        let mut orders = Vec::new();
+        app.primary.offer_again(&mut orders);
+        self.carry_out_orders(key, orders);
+    }
+
     /// Takes up again what had to wait until a worker could be given connections.
     pub(super) fn feed_starved(&mut self, key: &AppKey) {
         let Some(app) = self.clusters.apps.get(key) else { return };
@@ -101,7 +119,7 @@ impl Engine {
     fn meet_deadline(&mut self, key: &AppKey, group: GroupId, now: Instant) {
         let address = self.clusters.apps.get_mut(key).and_then(|app| app.addresses.get_mut(&group));
         let Some(address) = address else { return };
-        address.retry_at.take_if(|at| *at <= now);
+        let again = address.retry_at.take_if(|at| *at <= now).is_some();
         match address.next_look {
             NextLook::At(at) if at <= now => self.look_at(key, group),
             NextLook::OnArrivalAfter(at) if at <= now => {
@@ -109,6 +127,9 @@ impl Engine {
                 self.attend(key, group);
             }
             NextLook::At(_) | NextLook::OnArrivalAfter(_) | NextLook::OnArrival => self.attend(key, group),
+        }
+        if again {
+            self.offer_again(key);
         }
     }
 }

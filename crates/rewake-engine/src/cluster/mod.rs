@@ -85,7 +85,7 @@ struct Address {
     /// The socket file to remove with it.
     path: Option<(PathBuf, FileId)>,
     sockets: Sockets,
-    /// Accepting has failed for want of descriptors; when it is tried again.
+    /// Accepting has failed for want of descriptors, or all workers have refused; when it is tried again.
     retry_at: Option<Instant>,
     balancer: Balancer,
     next_look: NextLook,

@@ -53,6 +53,7 @@ impl Engine {
         let mut orders = Vec::new();
         self.clusters.app(&key, balance).primary.internal(WorkerId(run.0), cmd, text, &mut orders);
         self.carry_out_orders(&key, orders);
+        self.look_after_refused(&key);
         self.feed_starved(&key);
         self.step_facts();
     }

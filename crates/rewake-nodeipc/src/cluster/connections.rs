@@ -26,6 +26,9 @@ pub(super) struct Unaccepted {
 #[derive(Debug, Default)]
 pub(super) struct Connections {
     waiting: VecDeque<Unaccepted>,
+    /// When a worker last got a connection of an address, in connections. For each address apart: otherwise two that are asked in turns
+    /// would each have a worker to themselves.
+    last_turns: BTreeMap<(GroupId, WorkerId), u64>,
     turns: u64,
     /// Raised whenever something changes that may make a worker say yes: a place became free, a server came or went.
     age: u64,
@@ -76,7 +79,7 @@ impl Connections {
             };
             if let Some(worker) = workers.get_mut(&id) {
                 self.turns += 1;
-                worker.last_turn = self.turns;
+                self.last_turns.insert((group.id, id), self.turns);
                 let (seq, message) = worker.message();
                 let handle = Handle::Connection(connection.id);
                 worker.offered.insert(seq, connection);
@@ -86,8 +89,20 @@ impl Connections {
         }
     }
 
+    /// Addresses with a connection that a worker has refused and nobody else could take since.
+    pub(super) fn refused(&self) -> impl Iterator<Item = GroupId> {
+        let refused = |connection: &&Unaccepted| connection.refused_by.values().any(|age| *age == self.age);
+        self.waiting.iter().filter(refused).map(|connection| connection.group)
+    }
+
+    /// A worker has gone, and its turns with it.
+    pub(super) fn forget(&mut self, worker: WorkerId) {
+        self.last_turns.retain(|(_, of), _| *of != worker);
+    }
+
     /// Lets go of a group's connections: it is over.
     pub(super) fn drop_group(&mut self, group: GroupId, out: &mut Vec<Order>) {
+        self.last_turns.retain(|(of, _), _| *of != group);
         self.waiting.retain(|connection| {
             let stays = connection.group != group;
             if !stays {
@@ -98,7 +113,7 @@ impl Connections {
     }
 
     /// The worker that takes the next connection: serving and listening, with a free place, the one with the fewest unanswered, and
-    /// of those the one whose last turn is longest ago.
+    /// of those the one whose last turn at this address is longest ago.
     fn taker(
         &self,
         group: &Group,
@@ -110,7 +125,7 @@ impl Connections {
             .filter(|id| refused_by.get(id) != Some(&self.age))
             .filter_map(|id| workers.get(id))
             .filter(|worker| worker.serving && !worker.leaving && worker.offered.len() < WINDOW)
-            .min_by_key(|worker| (worker.offered.len(), worker.last_turn))
+            .min_by_key(|worker| (worker.offered.len(), self.last_turns.get(&(group.id, worker.id))))
             .map(|worker| worker.id)
     }
 }

@@ -71,6 +71,7 @@ impl Primary {
     /// A run's channel has ended and was read to its end. Its unanswered connections go to others.
     pub fn left(&mut self, worker: WorkerId, out: &mut Vec<Order>) {
         let Some(gone) = self.workers.remove(&worker) else { return };
+        self.connections.forget(worker);
         for group in self.groups.values_mut() {
             group.holders.remove(&worker);
             if let State::Binding(waiting) = &mut group.state {
@@ -174,6 +175,18 @@ impl Primary {
     /// open until [`Order::Close`].
     pub fn offer(&mut self, group: GroupId, connection: ConnectionId, out: &mut Vec<Order>) {
         self.connections.add(connection, group);
+        self.give_out(out);
+    }
+
+    /// Addresses with a connection that has been refused (`maxConnections`) and waits. No worker says when it has room again, so the owner
+    /// is to call [`Primary::offer_again`] after a while. Until then nobody accepts for these addresses.
+    pub fn refused(&self) -> impl Iterator<Item = GroupId> {
+        self.connections.refused()
+    }
+
+    /// Offers again what was refused.
+    pub fn offer_again(&mut self, out: &mut Vec<Order>) {
+        self.connections.forgive();
         self.give_out(out);
     }
 

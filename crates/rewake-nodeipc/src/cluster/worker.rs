@@ -36,8 +36,6 @@ pub(super) struct Worker {
     unacknowledged: VecDeque<Sent>,
     /// Connections that it has not said to accept, by the number of our message.
     pub(super) offered: BTreeMap<i64, Unaccepted>,
-    /// When it last got a connection, in connections.
-    pub(super) last_turn: u64,
 }
 
 impl Worker {
@@ -51,7 +49,6 @@ impl Worker {
             taken: 0,
             unacknowledged: VecDeque::new(),
             offered: BTreeMap::new(),
-            last_turn: 0,
         }
     }
 
