@@ -4,6 +4,7 @@
 mod matrix {
     mod support;
 
+    mod balance;
     mod daemon;
     mod documented;
     mod errors;

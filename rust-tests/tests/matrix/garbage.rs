@@ -114,13 +114,11 @@ fn messages_of_the_protocol_without_sense_are_passed_over_and_each_question_is_a
 
 #[test]
 fn a_worker_that_asks_for_ten_thousand_servers_gets_what_an_app_may_have() {
-    for mode in ["kernel", "round-robin"] {
-        let seen = beside_a_good_one("many", mode, &[("COUNT", "10000")]);
-        let got = seen["got"].as_u64().unwrap();
-        assert!((100..=1024).contains(&got), "{mode}: {seen}");
-        // EMFILE.
-        assert_eq!(seen["refused"], json!({ "-24": 10_000 - got }), "{mode}");
-    }
+    let seen = beside_a_good_one("many", "kernel", &[("COUNT", "10000")]);
+    let got = seen["got"].as_u64().unwrap();
+    assert!((100..=1024).contains(&got), "{seen}");
+    // EMFILE.
+    assert_eq!(seen["refused"], json!({ "-24": 10_000 - got }));
 }
 
 #[test]
