@@ -8,7 +8,7 @@
 
 const channels = require('node:diagnostics_channel')
 // Taken now, because an app's tests may put pretended ones in their place.
-const { setInterval, clearInterval } = globalThis
+const { setInterval, clearInterval, setImmediate } = globalThis
 
 // A client that was answered before the close may send its next request this late and still be answered; one that thinks longer is
 // told apart from one that is gone by nothing. Well below every drain timeout.
@@ -218,6 +218,17 @@ function announce(session) {
   const key = Object.getOwnPropertySymbols(session).find(symbol => symbol.description === 'socket')
   // Node's own GOAWAY drops the streams that are on their way at that moment, so it waits for the grace. Not with TLS: there a write
   // beside the session's own may fail an assertion. Its clients learn from the GOAWAY which requests to repeat.
-  if (session.encrypted || typeof session[key]?.write !== 'function') session.close()
-  else session[key].write(GOAWAY_SOON)
+  if (session.encrypted || typeof session[key]?.write !== 'function') return session.close()
+  delayDestroy(session)
+  session[key].write(GOAWAY_SOON)
+}
+
+// A client answers our GOAWAY with its own, upon which Node 18 destroys the session even if answers are still to be written: a turn later
+// they are.
+function delayDestroy(session) {
+  const { destroy } = session
+  session.destroy = function (error, code) {
+    if (error != null || code != null) return Reflect.apply(destroy, this, arguments)
+    setImmediate(() => this.destroyed || Reflect.apply(destroy, this, arguments))
+  }
 }
