@@ -9,8 +9,17 @@ use rust_tests::home::{Home, until};
 use super::folk::{all_gone, signal, start_polite, start_stubborn};
 
 /// What stays in a home when nothing runs.
-const DURABLE: [&str; 8] =
-    ["drain.cjs", "dump.json", "keeper.lock", "logs", "rewake.log", "start.lock", "table.json", "table.json.bak"];
+const DURABLE: [&str; 9] = [
+    "drain.cjs",
+    "dump.json",
+    "exits.jsonl",
+    "keeper.lock",
+    "logs",
+    "rewake.log",
+    "start.lock",
+    "table.json",
+    "table.json.bak",
+];
 
 fn only_durable_files_are_left(home: &Home) {
     let found: BTreeSet<String> =

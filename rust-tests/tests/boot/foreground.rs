@@ -74,7 +74,10 @@ fn the_exit_code_is_that_of_the_app() {
         let mut it = Foreground::script(&home, script, &[ONCE]);
         assert_eq!(it.code(), Some(code), "{script}: {}", it.err());
         let left: Vec<String> = files(&home);
-        assert!(left.iter().all(|name| ["drain.cjs", "keeper.lock"].contains(&name.as_str())), "{left:?}");
+        assert!(
+            left.iter().all(|name| ["drain.cjs", "exits.jsonl", "keeper.lock"].contains(&name.as_str())),
+            "{left:?}"
+        );
     }
 }
 
