@@ -44,7 +44,7 @@ fn all_is_well(fleet: &Fleet, apps: &[&str]) {
 fn a_killed_daemon_is_noticed_by_no_client_and_by_no_worker_in_any_mode() {
     for node in each_node() {
         let fleet = Fleet::new(&node, &[BUSY]);
-        let ports = busy(&fleet, "speak open", 10);
+        let ports = busy(&fleet, "speak", 10);
         let pids = MODES.map(|mode| fleet.pids(mode));
         let loads = ports.map(Load::begin);
         for _ in 0..3 {
