@@ -1,5 +1,6 @@
 //! A small HTTP client: one request a connection, with a bound. It counts failures instead of hiding them.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -12,9 +13,12 @@ use rust_tests::net::connect_from;
 /// Between two requests of one thread of a load.
 const PACE: Duration = Duration::from_millis(1);
 
-/// A port that nobody used a moment ago.
+/// A port that nobody used a moment ago. Below the range from which Linux takes ports for outgoing connections: one of the many that
+/// loads make would be in the way.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let start = RandomState::new().build_hasher().finish() % 12_000;
+    let port = |at: u64| u16::try_from(20_000 + (start + at) % 12_000).unwrap();
+    (0..12_000).map(port).find(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok()).expect("a free port")
 }
 
 /// The body of the answer to one request on a connection of its own.
