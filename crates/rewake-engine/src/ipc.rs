@@ -83,7 +83,7 @@ impl Ipc {
         let mut happenings = Vec::new();
         let mut taken = 0;
         while self.open && (to_the_end || taken < SLICE_BYTES) && !self.is_clogged() {
-            match self.read_once(&mut happenings) {
+            match self.read_once(to_the_end, &mut happenings) {
                 Ok(0) => {
                     self.channel.end(&mut happenings);
                     self.close();
@@ -149,9 +149,14 @@ impl Ipc {
         self.outbox.borrow().frames.is_clogged()
     }
 
-    fn read_once(&mut self, happenings: &mut Vec<Happening>) -> io::Result<usize> {
+    fn read_once(&mut self, to_the_end: bool, happenings: &mut Vec<Happening>) -> io::Result<usize> {
         BUFFER.with_borrow_mut(|buffer| {
-            let received = self.fd.try_io(Interest::READABLE, |fd| fdpass::recv_stream_with_fds(fd.as_fd(), buffer))?;
+            let received = if to_the_end {
+                // The runtime may not have heard yet of what was said last; it would say that there is nothing.
+                fdpass::recv_stream_with_fds(self.fd.get_ref().as_fd(), buffer)?
+            } else {
+                self.fd.try_io(Interest::READABLE, |fd| fdpass::recv_stream_with_fds(fd.as_fd(), buffer))?
+            };
             // The descriptors are closed as they drop here; the channel says what to answer.
             self.channel.receive(&buffer[..received.bytes], received.fds.len(), happenings);
             Ok(received.bytes)

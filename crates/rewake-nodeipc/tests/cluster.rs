@@ -288,13 +288,13 @@ fn two_questions_of_one_worker_for_one_address_before_it_is_bound_get_a_yes_and_
 fn the_address_stays_bound_while_nobody_holds_it() {
     let mut test = Test::new(Sharing::Sockets);
     let group = test.listens(ONE);
-    test.primary.left(ONE, &mut test.out);
+    test.primary.left(ONE, |_| true, &mut test.out);
     assert_eq!(test.orders(), []);
     let (to, message, _) = sent(&test.says(TWO, &query(1, 3000, 0)));
     assert_eq!((to, &message["errno"]), (TWO, &json!(0)));
     test.primary.drop_unheld(&mut test.out);
     assert_eq!(test.orders(), []);
-    test.primary.left(TWO, &mut test.out);
+    test.primary.left(TWO, |_| true, &mut test.out);
     test.primary.drop_unheld(&mut test.out);
     assert_eq!(test.orders(), [Order::Drop(group)]);
 }
@@ -363,7 +363,7 @@ fn a_refused_connection_goes_to_another_and_does_not_spin() {
     // All have refused: it waits until something changes.
     assert_eq!(test.replies(second, offers(&orders)[0].1, false), []);
     assert!(!test.primary.has_taker(group));
-    test.primary.left(second, &mut test.out);
+    test.primary.left(second, |_| true, &mut test.out);
     assert_eq!(offers(&test.orders())[0].0, first);
 }
 
@@ -371,13 +371,15 @@ fn a_refused_connection_goes_to_another_and_does_not_spin() {
 fn what_a_dead_worker_did_not_accept_goes_to_others() {
     let mut test = Test::new(Sharing::RoundRobin);
     let group = test.listens(ONE);
-    let offered: Vec<(WorkerId, i64)> = (0..3).flat_map(|number| test.offer(group, number)).collect();
+    let offered: Vec<(WorkerId, i64)> = (0..4).flat_map(|number| test.offer(group, number)).collect();
     assert_eq!(test.replies(ONE, offered[0].1, true), [Order::Close(ConnectionId(0))]);
     test.listens(TWO);
-    test.primary.left(ONE, &mut test.out);
-    let orders = test.orders();
+    let is_untouched = |id| id != ConnectionId(2);
+    test.primary.left(ONE, is_untouched, &mut test.out);
+    let mut orders = test.orders();
+    assert_eq!(orders.remove(0), Order::Close(ConnectionId(2)), "of which the dead one may have read");
     let handles: Vec<_> = orders.iter().map(|order| sent(std::slice::from_ref(order)).2).collect();
-    assert_eq!(handles, [1, 2].map(|number| Some(Handle::Connection(ConnectionId(number)))));
+    assert_eq!(handles, [1, 3].map(|number| Some(Handle::Connection(ConnectionId(number)))));
     // A late answer of the dead one means nothing.
     assert_eq!(test.replies(ONE, offered[1].1, true), []);
 }
@@ -409,7 +411,7 @@ fn a_descriptor_that_gets_lost_is_sent_again_and_then_given_up() {
 fn when_the_app_is_stopped_everything_is_let_go() {
     let mut test = Test::new(Sharing::RoundRobin);
     let group = test.listens(ONE);
-    test.primary.left(ONE, &mut test.out);
+    test.primary.left(ONE, |_| true, &mut test.out);
     assert_eq!(test.offer(group, 5), []);
     test.primary.drop_all(&mut test.out);
     assert_eq!(test.orders(), [Order::Close(ConnectionId(5)), Order::Drop(group)]);

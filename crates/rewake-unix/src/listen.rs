@@ -12,6 +12,7 @@ mod steer;
 mod tcp;
 mod udp;
 mod unix;
+mod untouched;
 
 pub use address::{is_listening, local_address, local_port, stop_listening};
 pub use arrivals::Arrivals;
@@ -21,3 +22,4 @@ pub use served::open_connections;
 pub use tcp::tcp;
 pub use udp::udp;
 pub use unix::{FileId, Unix, file_id, remove, set_mode, unix, unix_with_mode};
+pub use untouched::is_untouched;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use rewake_core::{Effect, Phase, RunId, SlotId};
+use rewake_core::{Balancer, Effect, Phase, RunId, SlotId};
 use rewake_nodeipc::cluster::{GroupId, WorkerId};
 use rewake_unix::listen::group::Choice;
 use rewake_wire::ClusterBalance;
@@ -49,31 +49,32 @@ impl Engine {
 
     /// Sends new connections of an app to those of its runs that are up and listen, and to no other.
     pub(super) fn steer(&mut self, key: &AppKey) {
+        let groups = self.clusters.apps.get(key).map(|app| app.addresses.keys().copied().collect());
+        self.steer_groups(key, groups.unwrap_or_default());
+    }
+
+    /// The same for one address, where somebody has begun or ceased to listen.
+    pub(super) fn steer_one(&mut self, key: &AppKey, group: GroupId) {
+        self.steer_groups(key, vec![group]);
+    }
+
+    fn steer_groups(&mut self, key: &AppKey, groups: Vec<GroupId>) {
         let live = self.live_runs(key);
         let runs: Vec<RunId> = self.slots_of(key).flat_map(rewake_core::Slot::runs).collect();
         let Some(app) = self.clusters.apps.get_mut(key) else { return };
+        for group in &groups {
+            app.steer(*group, &live);
+        }
         let mut orders = Vec::new();
         for run in runs {
             let up = live.iter().any(|live| live.run == run);
             let blocked = app.addresses.values().any(|address| address.is_blocked(run));
             app.primary.set_serving(WorkerId(run.0), up && !blocked, &mut orders);
         }
-        let groups: Vec<GroupId> = app.addresses.keys().copied().collect();
-        for group in &groups {
-            app.steer(*group, &live);
-        }
         self.carry_out_orders(key, orders);
         for group in groups {
             self.attend(key, group);
         }
-    }
-
-    /// The same for one address, where somebody has begun or ceased to listen.
-    pub(super) fn steer_one(&mut self, key: &AppKey, group: GroupId) {
-        let live = self.live_runs(key);
-        let Some(app) = self.clusters.apps.get_mut(key) else { return };
-        app.steer(group, &live);
-        self.attend(key, group);
     }
 
     fn live_runs(&self, key: &AppKey) -> Vec<Live> {
@@ -103,6 +104,10 @@ impl super::App {
             .filter_map(|live| Some((seats.of(live.run)?, *live)))
             .collect();
         let indexes: Vec<u16> = seated.iter().map(|(seat, _)| *seat).collect();
+        if indexes.len() < 2 {
+            // There is nobody to compare with: who was out is in again, or nobody would be.
+            address.balancer = Balancer::default();
+        }
         let steered = if self.balance == ClusterBalance::ClientIp {
             let names: Vec<u32> = seated.iter().map(|(_, live)| live.instance).collect();
             seats.steer(&indexes, &names, Choice::ClientAddress)

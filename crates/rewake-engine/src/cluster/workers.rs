@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
 use rewake_core::{Fact, Phase, RunId, SlotId};
 use rewake_nodeipc::cluster::{GroupId, Handle, Listen, Order, SlotId as WorkerSlot, Told, WorkerId};
+use rewake_unix::listen;
 use rewake_wire::{ClusterBalance, keeper};
 use tokio::time::Instant;
 
@@ -74,7 +75,10 @@ impl Engine {
         let Some(key) = slot.and_then(|slot| self.cluster_of(slot)) else { return };
         let Some(app) = self.clusters.apps.get_mut(&key) else { return };
         let mut orders = Vec::new();
-        app.primary.left(WorkerId(run.0), &mut orders);
+        let connections = &app.connections;
+        let is_untouched =
+            |id| connections.get(&id).is_some_and(|connection: &Rc<OwnedFd>| listen::is_untouched(connection.as_fd()));
+        app.primary.left(WorkerId(run.0), is_untouched, &mut orders);
         app.leave_seats(run);
         app.check_soon();
         self.clusters.unrecorded = true;

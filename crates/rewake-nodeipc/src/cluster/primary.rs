@@ -68,8 +68,9 @@ impl Primary {
         self.workers.insert(worker, Worker::new(worker, slot, first_seq));
     }
 
-    /// A run's channel has ended and was read to its end. Its unanswered connections go to others.
-    pub fn left(&mut self, worker: WorkerId, out: &mut Vec<Order>) {
+    /// A run's channel has ended and was read to its end. Its unanswered connections go to others; those of which it may have read
+    /// something are closed, as they would be if it had answered: nobody else could make sense of the rest.
+    pub fn left(&mut self, worker: WorkerId, is_untouched: impl Fn(ConnectionId) -> bool, out: &mut Vec<Order>) {
         let Some(gone) = self.workers.remove(&worker) else { return };
         self.connections.forget(worker);
         for group in self.groups.values_mut() {
@@ -79,7 +80,11 @@ impl Primary {
             }
         }
         for connection in gone.offered.into_values() {
-            self.connections.add_back(connection);
+            if is_untouched(connection.id) {
+                self.connections.add_back(connection);
+            } else {
+                out.push(Order::Close(connection.id));
+            }
         }
         self.connections.forgive();
         self.give_out(out);

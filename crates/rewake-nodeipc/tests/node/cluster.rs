@@ -267,7 +267,7 @@ fn servers_are_told_apart_and_errors_arrive_as_nodes_own() {
         cluster.ends_with_zero();
         assert!(cluster.told.contains(&Told::ExitedAfterDisconnect(WORKER)), "{}", cluster.app.name);
         let mut out = Vec::new();
-        cluster.primary.left(WORKER, &mut out);
+        cluster.primary.left(WORKER, |_| true, &mut out);
         cluster.primary.drop_all(&mut out);
         cluster.carry_out(out);
         assert!(cluster.sockets.is_empty(), "{}", cluster.app.name);
