@@ -94,8 +94,9 @@ pub struct Stopping {
 /// How hard it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopStage {
-    /// It serves what it has and accepts nothing; it is asked to end when it has done so.
-    Draining { until: Time },
+    /// It serves what it has and accepts nothing; it is asked to end when it has done so. `told`: it has been sent the message that asks
+    /// it, which would not reach it then.
+    Draining { until: Time, told: bool },
     /// Politely; SIGKILL follows.
     Asked { kill_at: Time },
     /// SIGKILL was sent.

@@ -12,7 +12,7 @@ impl Stopping {
     /// When the next stage is due.
     pub(crate) fn due(&self) -> Option<Time> {
         match self.stage {
-            StopStage::Draining { until: at }
+            StopStage::Draining { until: at, .. }
             | StopStage::Asked { kill_at: at }
             | StopStage::Killed { give_up_at: at } => Some(at),
             StopStage::Stuck => None,
@@ -35,20 +35,26 @@ impl Step<'_> {
         Stopping { run, since, stage: self.asked(policy), exit: None, crashed: false }
     }
 
-    /// Lets a run serve what it has before it is asked to end, if it can be told so.
+    /// Lets a run serve what it has before it is asked to end, if it can be told so. The message goes first: its channel is closed when it
+    /// has served everything, and who asks for a message may have connections that only the app itself can end.
     pub(crate) fn drain(&mut self, policy: &Policy, run: RunId, since: Time) -> Stopping {
         if !policy.listens {
             return self.ask(policy, run, since);
         }
+        let told = policy.stop_with == StopWith::Message;
+        if told {
+            self.effects.push(Effect::SendShutdown { run });
+        }
         self.effects.push(Effect::Drain { run });
-        let stage = StopStage::Draining { until: self.now + policy.drain_timeout };
+        let stage = StopStage::Draining { until: self.now + policy.drain_timeout, told };
         Stopping { run, since, stage, exit: None, crashed: false }
     }
 
     /// What is draining is to end now.
     pub(crate) fn hurry(&mut self, policy: &Policy, stopping: &mut Stopping) {
         match stopping.stage {
-            StopStage::Draining { .. } => *stopping = self.ask(policy, stopping.run, stopping.since),
+            StopStage::Draining { told: true, .. } => stopping.stage = self.asked(policy),
+            StopStage::Draining { told: false, .. } => *stopping = self.ask(policy, stopping.run, stopping.since),
             StopStage::Asked { .. } | StopStage::Killed { .. } | StopStage::Stuck => {}
         }
     }
@@ -98,10 +104,14 @@ impl Step<'_> {
         stopping
     }
 
-    /// It cannot be told, so it is signalled; its time goes on from when it should have been told.
-    pub(crate) fn signal_instead(&mut self, policy: &Policy, stopping: &Stopping) {
-        if stopping.exit.is_none() && matches!(stopping.stage, StopStage::Asked { .. }) {
-            self.effects.push(Effect::Signal { run: stopping.run, signal: SIGINT, tree: policy.treekill });
+    /// It cannot be told, so it is signalled; its time goes on from when it should have been told. Not before it has served what it has.
+    pub(crate) fn signal_instead(&mut self, policy: &Policy, stopping: &mut Stopping) {
+        match &mut stopping.stage {
+            StopStage::Draining { told, .. } => *told = false,
+            StopStage::Asked { .. } if stopping.exit.is_none() => {
+                self.effects.push(Effect::Signal { run: stopping.run, signal: SIGINT, tree: policy.treekill });
+            }
+            StopStage::Asked { .. } | StopStage::Killed { .. } | StopStage::Stuck => {}
         }
     }
 

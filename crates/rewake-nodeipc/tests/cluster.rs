@@ -303,10 +303,10 @@ fn the_address_stays_bound_while_nobody_holds_it() {
 fn a_worker_that_was_told_to_leave_gets_no_sockets() {
     let mut test = Test::new(Sharing::Sockets);
     let group = group_of(&test.says(ONE, &query(1, 3000, 0)));
-    test.primary.disconnect(ONE, &mut test.out);
-    test.primary.disconnect(ONE, &mut test.out);
+    test.primary.disconnect(ONE, Some("SIGINT"), &mut test.out);
+    test.primary.disconnect(ONE, Some("SIGINT"), &mut test.out);
     let (to, message, _) = sent(&test.orders());
-    assert_eq!((to, &message["act"]), (ONE, &json!("disconnect")));
+    assert_eq!((to, &message["act"], &message["signal"]), (ONE, &json!("disconnect"), &json!("SIGINT")));
     assert_eq!(test.bound(group, 3000), []);
     assert_eq!(test.says(ONE, &query(2, 4000, 0)), []);
     let orders = test.says(ONE, &json!({"cmd": "NODE_CLUSTER", "act": "exitedAfterDisconnect", "seq": 8}));

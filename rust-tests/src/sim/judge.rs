@@ -384,7 +384,7 @@ fn agrees_beside(slot: &Slot, noted: &SlotBook) -> bool {
 
 fn alike(stopping: &Stopping, run: &RunBook) -> bool {
     let stage = match stopping.stage {
-        StopStage::Draining { until } => run.drain_by == Some(until) && run.kill_at.is_none(),
+        StopStage::Draining { until, told } => run.drain_by == Some(until) && run.told == told && run.kill_at.is_none(),
         StopStage::Asked { kill_at } => run.kill_at == Some(kill_at) && run.give_up_at.is_none(),
         StopStage::Killed { give_up_at } => run.give_up_at == Some(give_up_at) && !run.given_up,
         StopStage::Stuck => run.given_up,

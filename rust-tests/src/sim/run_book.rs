@@ -31,6 +31,8 @@ pub struct RunBook {
     /// Something asked for its end or its replacement: what follows is not the policy's to say.
     pub ordered: bool,
     pub drain_by: Option<Time>,
+    /// The message that asks it to end went out before it was to drain, and may have reached it.
+    pub told: bool,
     pub kill_at: Option<Time>,
     pub give_up_at: Option<Time>,
     pub given_up: bool,
@@ -50,6 +52,7 @@ impl RunBook {
             listened: false,
             ordered: false,
             drain_by: None,
+            told: false,
             kill_at: None,
             give_up_at: None,
             given_up: false,
@@ -84,16 +87,23 @@ impl RunBook {
         let run = self.number();
         self.kill_at = Some(hand.now + policy.kill_timeout);
         self.ready_by = None;
+        if self.told {
+            return;
+        }
         hand.order(match policy.stop_with {
             StopWith::Signal(signal) => Expected::Signal { run, signal, tree: policy.treekill },
             StopWith::Message => Expected::SendShutdown(run),
         });
     }
 
-    /// It is to end, but may serve what it has if it can be told so.
+    /// It is to end, but may serve what it has if it can be told so. A message cannot wait: the channel closes.
     pub(super) fn let_go(&mut self, policy: &Policy, hand: &mut Hand<'_>) {
         if policy.listens {
             self.drain_by = Some(hand.now + policy.drain_timeout);
+            if policy.stop_with == StopWith::Message {
+                self.told = true;
+                hand.order(Expected::SendShutdown(self.number()));
+            }
             hand.order(Expected::Drain(self.number()));
         } else {
             self.ask(policy, hand);
@@ -115,8 +125,10 @@ impl RunBook {
     }
 
     /// The message did not reach it.
-    pub(super) fn undeliverable(&self, policy: &Policy, hand: &mut Hand<'_>) {
-        if self.kill_at.is_some() && self.give_up_at.is_none() && self.exit.is_none() {
+    pub(super) fn undeliverable(&mut self, policy: &Policy, hand: &mut Hand<'_>) {
+        if self.kill_at.is_none() {
+            self.told = false;
+        } else if self.give_up_at.is_none() && self.exit.is_none() {
             hand.order(Expected::Signal { run: self.number(), signal: SIGINT, tree: policy.treekill });
         }
     }

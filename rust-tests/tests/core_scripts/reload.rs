@@ -1,6 +1,6 @@
 //! `reload`: the new run beside the old one, which is touched only when the new one is ready.
 
-use rewake_core::Policy;
+use rewake_core::{Fact, Policy, RunId, StopWith};
 use rust_tests::script::Script;
 
 use crate::{NOTHING, plain};
@@ -63,6 +63,40 @@ fn what_does_not_drain_in_time_is_asked_and_then_killed() {
     assert_eq!(s.orders(), ["reply 1: 0 CannotBeKilled"]);
     s.exited(0, 0);
     assert_eq!((s.orders(), s.phase(0)), (vec!["release run 0".to_owned()], "online"));
+}
+
+/// An app that is asked by message, whose new run has taken over.
+fn told() -> Script {
+    let mut s = listening(Policy { stop_with: StopWith::Message, ..cluster() });
+    s.reload(&[0]);
+    s.spawned(1);
+    s.listening(1);
+    assert_eq!(s.orders(), ["spawn run 1 of 0", "send shutdown to run 0", "drain run 0"]);
+    s
+}
+
+#[test]
+fn who_is_asked_by_message_is_told_before_its_channel_closes_and_not_again() {
+    let mut s = told();
+    s.drained(0);
+    assert_eq!((s.orders(), s.due_in()), (vec![], Some(1600)));
+    s.tick_after(1600);
+    assert_eq!(s.orders(), ["signal 9 to the tree of run 0"]);
+
+    let mut s = told();
+    s.tick_after(8000);
+    assert_eq!((s.orders(), s.due_in()), (vec![], Some(1600)));
+}
+
+#[test]
+fn a_message_that_did_not_reach_who_drains_is_sent_again_when_it_has_drained() {
+    let mut s = told();
+    s.fact(Fact::ShutdownUndeliverable { run: RunId(0) });
+    assert_eq!(s.orders(), NOTHING);
+    s.drained(0);
+    assert_eq!(s.orders(), ["send shutdown to run 0"]);
+    s.fact(Fact::ShutdownUndeliverable { run: RunId(0) });
+    assert_eq!(s.orders(), ["signal 2 to the tree of run 0"]);
 }
 
 #[test]

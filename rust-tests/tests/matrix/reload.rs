@@ -81,6 +81,36 @@ fn a_reload_of_an_app_that_closes_its_servers_loses_nothing_in_any_mode() {
     loses_nothing("yes");
 }
 
+/// Each process that a reload replaces has cleaned up, for this reason.
+fn cleans_up(why: &str) {
+    let script = ("cleans.js", include_str!("scripts/cleans.js"));
+    for node in each_node() {
+        let fleet = Fleet::new(&node, &[script]);
+        let app = |mode| App::new(mode, "cleans.js").mode(mode).env("PORT", free_port());
+        fleet.start(&MODES.map(|mode| app(mode).set("shutdown_with_message", why == "shutdown")));
+        for round in 1..=2 {
+            let before = MODES.map(|mode| fleet.pids(mode));
+            reload_all(&fleet, &MODES);
+            for (mode, before) in MODES.iter().zip(before) {
+                let told = fleet.heard(mode);
+                let cleaned: Vec<u32> = told.iter().filter(|told| told.seen == why).map(|told| told.pid).collect();
+                let what = format!("Node {} {mode}, reload {round}: of {before:?} {cleaned:?} cleaned up", node.major);
+                assert!(before.iter().all(|pid| cleaned.contains(pid)), "{what}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_app_does_on_the_stop_signal_is_done_in_a_reload_too() {
+    cleans_up("SIGINT");
+}
+
+#[test]
+fn what_an_app_does_on_the_shutdown_message_is_done_in_a_reload_too() {
+    cleans_up("shutdown");
+}
+
 #[test]
 fn a_connection_from_before_a_reload_is_answered_or_ended_cleanly_after_it() {
     for node in each_node() {

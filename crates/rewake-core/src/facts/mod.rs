@@ -29,7 +29,7 @@ fn own(slot: &mut Slot, fact: Fact, step: &mut Step<'_>) {
             }
         }
         Fact::ShutdownUndeliverable { .. } => {
-            if let Phase::Stopping(stopping) = &slot.phase {
+            if let Phase::Stopping(stopping) = &mut slot.phase {
                 step.signal_instead(&slot.policy, stopping);
             }
         }

@@ -25,7 +25,7 @@ pub(super) fn apply(slot: &mut Slot, fact: Fact, step: &mut Step<'_>) {
             }
         }
         Fact::ShutdownUndeliverable { .. } => {
-            if let Some(Second::Leaving(Leaving::Stopping(stopping))) = &slot.second {
+            if let Some(Second::Leaving(Leaving::Stopping(stopping))) = &mut slot.second {
                 step.signal_instead(&slot.policy, stopping);
             }
         }

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use rewake_core::{Fact, Phase, RunId, SlotId};
 use rewake_nodeipc::cluster::{GroupId, Handle, Listen, Order, SlotId as WorkerSlot, Told, WorkerId};
-use rewake_unix::listen;
-use rewake_wire::{ClusterBalance, keeper};
+use rewake_unix::{listen, signal};
+use rewake_wire::{ClusterBalance, StopWith, keeper};
 use tokio::time::Instant;
 
 use super::bind::{Way, bind, remove_file, socket_address};
@@ -63,10 +63,19 @@ impl Engine {
     pub(crate) fn drain_worker(&mut self, run: RunId) {
         let slot = self.runs.get(&run).map(|run| run.slot);
         let Some(key) = slot.and_then(|slot| self.cluster_of(slot)) else { return };
+        let signal = slot.and_then(|slot| self.stop_signal(slot));
         let Some(app) = self.clusters.apps.get_mut(&key) else { return };
         let mut orders = Vec::new();
-        app.primary.disconnect(WorkerId(run.0), &mut orders);
+        app.primary.disconnect(WorkerId(run.0), signal.as_deref(), &mut orders);
         self.carry_out_orders(&key, orders);
+    }
+
+    /// The signal that asks a slot's processes to end, if one does.
+    fn stop_signal(&self, slot: SlotId) -> Option<String> {
+        match self.sheets.get(&slot)?.spec.policy.stop_with {
+            StopWith::Signal(number) => Some(signal::name(number)),
+            StopWith::Message => None,
+        }
     }
 
     /// A run has ended and its channel is read to the end: what it had not taken goes to others, and what waits for it.

@@ -1,6 +1,6 @@
 // The drain helper: what makes `server.close()` of an http, https or http2 server lose no request. Loaded with `--require` into cluster
-// workers, and into apps with `sockets` that ask for it; nothing else of ours ever is. It must never change what an app sees or does before one of its servers is closed, keep a
-// process alive, or throw into an app.
+// workers, and into apps with `sockets` that ask for it; nothing else of ours ever is. It must never change what an app sees or does before one of
+// its servers is closed or it is told to go, throw into an app, or keep a process alive but for the moment in which its stop signal comes.
 //
 // Why: a server that closes an idle keep-alive connection races with the request that its client is sending just then. Only an answer
 // that says `Connection: close` (http2: a GOAWAY) ends the connection without a loser, and only code in the process can say that.
@@ -8,7 +8,7 @@
 
 const channels = require('node:diagnostics_channel')
 // Taken now, because an app's tests may put pretended ones in their place.
-const { setInterval, clearInterval, setImmediate } = globalThis
+const { setInterval, clearInterval, setImmediate, setTimeout, clearTimeout } = globalThis
 
 // A client that was answered before the close may send its next request this late and still be answered; one that thinks longer is
 // told apart from one that is gone by nothing. Well below every drain timeout.
@@ -16,6 +16,9 @@ const GRACE_MS = 1000
 // An idle connection is cut this late at most after its grace. Runs only while a server is being closed.
 const SWEEP_MS = 100
 const GRACE_SWEEPS = GRACE_MS / SWEEP_MS
+
+// The stop signal follows at once when the channel is closed. One that never comes holds nobody longer than this.
+const SIGNAL_MS = 2000
 
 // GOAWAY that takes every stream still on its way (RFC 9113, 6.8): 8 bytes of type 7 on stream 0, the highest last stream, no error.
 const GOAWAY_SOON = Buffer.from([0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0])
@@ -41,10 +44,21 @@ channels.channel('net.server.socket').subscribe(({ socket }) => {
   if (http2.has(prototype) && !sessions.has(server)) rememberSessions(server, socket)
 })
 
+// Told to go, a worker that has served everything may end by itself before the stop signal comes: what the app does on it must be done.
+process.on('internalMessage', message => {
+  if (message?.cmd === 'NODE_CLUSTER' && message.act === 'disconnect') process.once('disconnect', () => awaitSignal(message.signal))
+})
+
 // What the app sees of itself, and hands on to its children, is what it would be without the helper.
 delete require.cache[module.filename]
 const option = process.execArgv.findIndex((word, at) => word === '--require' && isThisFile(process.execArgv[at + 1]))
 if (option >= 0) process.execArgv.splice(option, 2)
+
+function awaitSignal(signal) {
+  if (typeof signal !== 'string' || process.listenerCount(signal) === 0) return
+  const timer = setTimeout(() => {}, SIGNAL_MS)
+  process.once(signal, () => clearTimeout(timer))
+}
 
 /** By the path that was given, which may lead here through a symbolic link. */
 function isThisFile(path) {

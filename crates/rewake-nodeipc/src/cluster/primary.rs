@@ -119,13 +119,19 @@ impl Primary {
         }
     }
 
-    /// Tells a worker to close its servers, let open connections end, and close its channel.
-    pub fn disconnect(&mut self, worker: WorkerId, out: &mut Vec<Order>) {
+    /// Tells a worker to close its servers, let open connections end, and close its channel. `signal`, by its name, will follow then; Node
+    /// does not look at it, what else runs in the worker may.
+    pub fn disconnect(&mut self, worker: WorkerId, signal: Option<&str>, out: &mut Vec<Order>) {
         let Some(worker) = self.workers.get_mut(&worker) else { return };
         if !worker.leaving {
             worker.leaving = true;
             let (_, message) = worker.message();
-            worker.send(message.text("act", "disconnect"), out);
+            let message = message.text("act", "disconnect");
+            let message = match signal {
+                Some(signal) => message.text("signal", signal),
+                None => message,
+            };
+            worker.send(message, out);
         }
     }
 

@@ -181,7 +181,7 @@ impl Cluster {
 
     fn disconnect(&mut self) {
         let mut out = Vec::new();
-        self.primary.disconnect(WORKER, &mut out);
+        self.primary.disconnect(WORKER, None, &mut out);
         self.carry_out(out);
     }
 
