@@ -112,3 +112,21 @@ fn a_closed_server_can_listen_again_and_a_port_nobody_holds_is_given_up() {
         assert!(get(port).is_ok(), "{node}");
     }
 }
+
+#[test]
+fn a_cluster_that_is_started_anew_in_fork_mode_leaves_no_socket_behind() {
+    let home = Home::new();
+    let (port, other) = (free_port(), free_port());
+    home.write("app.js", "require('http').createServer((q, s) => s.end('ok')).listen(+process.env.PORT);");
+    let app = |mode: &str, port: u16| {
+        let app = serde_json::json!({ "name": "web", "script": "app.js", "exec_mode": mode, "env": { "PORT": port.to_string() } });
+        home.write("apps.json", &serde_json::json!({ "apps": [app] }).to_string());
+    };
+    app("cluster", port);
+    home.rewake(["start", "apps.json"]).ok();
+    until("it answers", || get(port).is_ok());
+    app("fork", other);
+    home.rewake(["restart", "apps.json"]).ok();
+    until("it answers on the other port", || get(other).is_ok());
+    until("nobody has the first port", || std::net::TcpListener::bind(("127.0.0.1", port)).is_ok());
+}

@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use rewake_core::{Fact, Phase, RunId, SlotId};
+use rewake_core::{Fact, Phase, RunId, Slot, SlotId};
 use rewake_nodeipc::cluster::{GroupId, Handle, Listen, Order, SlotId as WorkerSlot, Told, WorkerId};
 use rewake_unix::{listen, signal};
 use rewake_wire::{ClusterBalance, StopWith, keeper};
@@ -80,8 +80,7 @@ impl Engine {
 
     /// A run has ended and its channel is read to the end: what it had not taken goes to others, and what waits for it.
     pub(crate) fn worker_ended(&mut self, run: RunId) {
-        let slot = self.runs.get(&run).map(|run| run.slot);
-        let Some(key) = slot.and_then(|slot| self.cluster_of(slot)) else { return };
+        let Some(key) = self.cluster_with(run) else { return };
         let Some(app) = self.clusters.apps.get_mut(&key) else { return };
         let mut orders = Vec::new();
         let connections = &app.connections;
@@ -97,13 +96,11 @@ impl Engine {
 
     /// Nothing is left of a run.
     pub(crate) fn worker_gone(&mut self, run: RunId) {
+        let of_run = self.cluster_with(run);
         self.worker_ended(run);
         let slot = self.runs.get(&run).map(|run| run.slot);
-        let Some(key) = slot.and_then(|slot| self.cluster_of(slot)) else { return };
-        let resting = self
-            .slots_of(&key)
-            .all(|slot| matches!(slot.phase, Phase::Stopped | Phase::Errored) && slot.second.is_none());
-        if !resting {
+        let Some(key) = of_run.or_else(|| slot.and_then(|slot| self.cluster_of(slot))) else { return };
+        if !self.is_resting(&key) {
             return;
         }
         let mut orders = Vec::new();
@@ -113,6 +110,19 @@ impl Engine {
         self.carry_out_orders(&key, orders);
         self.clusters.apps.remove(&key);
         self.let_go_of_inherited(&key);
+    }
+
+    /// Whether nothing of the app's cluster runs or is about to: it is stopped, or its processes are no workers any more.
+    fn is_resting(&self, key: &AppKey) -> bool {
+        let is_still = |slot: &Slot| matches!(slot.phase, Phase::Stopped | Phase::Errored) && slot.second.is_none();
+        let has_workers = self.clusters.apps.get(key).is_some_and(|app| app.primary.has_workers());
+        !has_workers && self.slots_of(key).all(|slot| is_still(slot) || self.cluster_of(slot.id).is_none())
+    }
+
+    /// The cluster that has this run, whatever its slot's description says by now.
+    fn cluster_with(&self, run: RunId) -> Option<AppKey> {
+        let has_it = |app: &App| app.primary.has_worker(WorkerId(run.0));
+        self.clusters.apps.iter().find(|(_, app)| has_it(app)).map(|(key, _)| key.clone())
     }
 
     /// Closes the sockets that no worker holds any more, where every worker has had the time to ask for its own.

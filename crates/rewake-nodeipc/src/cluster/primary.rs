@@ -164,6 +164,18 @@ impl Primary {
         self.groups.get(&group).is_some_and(|group| self.connections.has_taker(group, &self.workers))
     }
 
+    /// Whether this run is one of the workers.
+    #[must_use]
+    pub fn has_worker(&self, worker: WorkerId) -> bool {
+        self.workers.contains_key(&worker)
+    }
+
+    /// Whether there are any.
+    #[must_use]
+    pub fn has_workers(&self) -> bool {
+        !self.workers.is_empty()
+    }
+
     /// Whether a worker listens on this group, as far as it has said.
     #[must_use]
     pub fn is_listening(&self, group: GroupId, worker: WorkerId) -> bool {
