@@ -36,10 +36,17 @@ testBoth('cluster workers share a port; a reload replaces them, and a bad releas
   }
   assert.ok(after.map(slot => slot.pid).includes(await answer()))
 
+  // Of two reloads at once the second waits for its turn, or is refused, as it is asked.
+  const first = rewake.reload('web')
+  await rejects(rewake.reload('web', { wait: false }), 'RELOADING')
+  const [, both] = await Promise.all([first, rewake.reload('web')])
+  for (const [at, slot] of both.entries()) assert.equal(slot.restarts, after[at].restarts + 2)
+  const last = await rewake.reload('web', { wait: false })
+
   fs.writeFileSync(script, 'process.exit(7)')
   const error = await rejects(rewake.reload('web'), 'RELOAD_FAILED')
   assert.match(error.message, /exited with code 7/)
-  assert.deepEqual((await rewake.list()).map(slot => slot.pid), after.map(slot => slot.pid))
+  assert.deepEqual((await rewake.list()).map(slot => slot.pid), last.map(slot => slot.pid))
 
   fs.copyFileSync(app('server.cjs'), script)
   assert.equal((await rewake.scale('web', '+1')).length, 3)

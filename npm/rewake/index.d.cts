@@ -153,6 +153,8 @@ export interface ReloadOptions extends CallOptions {
   updateEnv?: boolean | Readonly<Record<string, string | number | boolean>> | undefined
   /** Slots at a time; 1 if not given. */
   parallel?: number | undefined
+  /** `false`: refuse (`RELOADING`) while an earlier reload is under way. Otherwise this one's turn comes after it. */
+  wait?: boolean | undefined
 }
 
 export interface EventsOptions extends CallOptions {
@@ -330,6 +332,7 @@ export type ErrorCode =
   | 'EXITED_EARLY'
   | 'SUPERSEDED'
   | 'RELOAD_FAILED'
+  | 'RELOADING'
   | 'NOT_RELOADED'
   | 'CANNOT_BE_KILLED'
   | 'SHUTTING_DOWN'

@@ -43,7 +43,9 @@ impl Engine {
             Request::Reset { target } => {
                 self.command_for(&target, answer, |slots| Command::Reset { slots });
             }
-            Request::Reload { target, env, parallel } => verbs::reload(self, &target, env, parallel, answer),
+            Request::Reload { target, env, parallel, no_wait } => {
+                verbs::reload(self, &target, env, verbs::ReloadWay { parallel, no_wait }, answer);
+            }
             Request::Scale { target, to } => verbs::scale(self, &target, to, answer),
             Request::Signal { target, signal } => verbs::signal(self, &target, &signal, answer),
             Request::Send { target, message } => tell(answer, verbs::send(self, &target, &message)),

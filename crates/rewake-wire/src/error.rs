@@ -34,6 +34,8 @@ pub enum ErrorCode {
     ReloadFailed,
     /// Its turn in a reload did not come, because that ended at another instance.
     NotReloaded,
+    /// Another reload of it is under way, and this one was not to wait.
+    Reloading,
     /// Nothing to save, or nothing was saved.
     NothingSaved,
     /// A file of the home could not be read or written.
@@ -69,6 +71,7 @@ impl ErrorCode {
             Self::ShuttingDown => "SHUTTING_DOWN",
             Self::ReloadFailed => "RELOAD_FAILED",
             Self::NotReloaded => "NOT_RELOADED",
+            Self::Reloading => "RELOADING",
             Self::NothingSaved => "NOTHING_SAVED",
             Self::Storage => "STORAGE",
             Self::BadConfig => "BAD_CONFIG",

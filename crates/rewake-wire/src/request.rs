@@ -79,6 +79,9 @@ pub enum Request {
         /// Slots at a time; 1 when `None`.
         #[serde(default)]
         parallel: Option<u32>,
+        /// Refuse while an earlier reload of one of them is under way. Otherwise its turn comes after that one.
+        #[serde(default)]
+        no_wait: bool,
     },
     /// Change the number of an app's slots.
     Scale {
@@ -160,6 +163,9 @@ pub enum WhenKnown {
         /// Slots at a time; 1 when `None`.
         #[serde(default)]
         parallel: Option<u32>,
+        /// As for [`Request::Reload`].
+        #[serde(default)]
+        no_wait: bool,
     },
     /// Start another one beside it. (`start -f`)
     Beside,

@@ -47,9 +47,9 @@ class Rewake {
     return this.#command({ restart: { target: target(which), env, settle_ms: settleMs } }, signal)
   }
 
-  async reload(which, { updateEnv = false, parallel, signal } = {}) {
+  async reload(which, { updateEnv = false, parallel, wait = true, signal } = {}) {
     if (parallel !== undefined && !(Number.isInteger(parallel) && parallel > 0)) throw badRequest('parallel is a whole number above 0')
-    return this.#command({ reload: { target: target(which), env: envChange(updateEnv), parallel } }, signal)
+    return this.#command({ reload: { target: target(which), env: envChange(updateEnv), parallel, no_wait: !wait } }, signal)
   }
 
   async scale(which, instances, { signal } = {}) {

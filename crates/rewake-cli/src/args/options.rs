@@ -67,6 +67,9 @@ pub(crate) struct Options {
     /// Instances that `reload` replaces at a time
     #[arg(long, value_name = "N", help_heading = LIFE)]
     pub(crate) parallel: Option<u32>,
+    /// `reload`: refuse while another reload of the app is under way, instead of waiting for it
+    #[arg(long, help_heading = LIFE)]
+    pub(crate) no_wait: bool,
     /// From the stop signal to SIGKILL, ms
     #[arg(short = 'k', long, value_name = "MS", allow_hyphen_values = true, help_heading = LIFE)]
     pub(crate) kill_timeout: Option<String>,

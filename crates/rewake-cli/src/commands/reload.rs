@@ -40,13 +40,14 @@ pub(super) async fn run(session: &mut Session<'_>, targets: Vec<String>, has_scr
 /// The apps of a file with their new description; what is not listed yet is started.
 async fn file(session: &mut Session<'_>, path: &str) -> Result<Done, Failure> {
     let apps = apps::of_file(session, path)?;
-    let when_known = WhenKnown::Reload { parallel: session.options.parallel };
+    let when_known = WhenKnown::Reload { parallel: session.options.parallel, no_wait: session.options.no_wait };
     session.ask_done(Request::Start { apps, when_known, settle_ms: start::settle_ms() }).await
 }
 
 async fn listed(session: &mut Session<'_>, target: String) -> Result<Done, Failure> {
-    let (env, parallel) = (restart::env_change(session)?, session.options.parallel);
-    session.ask_done(Request::Reload { target, env, parallel }).await
+    let env = restart::env_change(session)?;
+    let (parallel, no_wait) = (session.options.parallel, session.options.no_wait);
+    session.ask_done(Request::Reload { target, env, parallel, no_wait }).await
 }
 
 fn has_failed(slot: &SlotResult) -> bool {

@@ -56,7 +56,7 @@ pub(super) fn verb(verb: Verb) -> String {
     };
     let own: &[&str] = match verb {
         Verb::Restart => &["env", "update_env", "only"],
-        Verb::Reload => &["env", "update_env", "only", "parallel"],
+        Verb::Reload => &["env", "update_env", "only", "parallel", "no_wait"],
         Verb::Stop | Verb::Delete => &["only"],
         Verb::Save => &["force"],
         Verb::Startup | Verb::Unstartup => &["uid", "hp", "service_name", "wait_ip"],

@@ -19,7 +19,7 @@ pub(crate) use env::env;
 pub(crate) use flush::flush;
 pub(crate) use history::history;
 pub(crate) use list::list;
-pub(crate) use reload::{give_back, reload, settle as settle_reload};
+pub(crate) use reload::{Way as ReloadWay, give_back, reload, settle as settle_reload};
 pub(crate) use reload_logs::reload_logs;
 pub(crate) use restart::restart;
 pub(crate) use resurrect::{list_what_was_saved, resurrect};

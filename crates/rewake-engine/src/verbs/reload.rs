@@ -1,23 +1,40 @@
 //! `reload`: new processes in place of the present ones, one after the other. What a reload is, the core knows.
 
 use rewake_core::{Command, Failure, SlotId, SlotOutcome};
-use rewake_wire::{AppSpec, EnvChange};
+use rewake_wire::{AppSpec, EnvChange, ErrorCode, ErrorReply};
 
 use super::restart::with_env;
 use super::start::redefine;
 use crate::engine::Engine;
 use crate::pending::{Answer, Then, tell};
 
-pub(crate) fn reload(engine: &mut Engine, target: &str, env: Option<EnvChange>, parallel: Option<u32>, answer: Answer) {
-    let slots = match engine.find(target) {
+/// How a reload is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Way {
+    pub(crate) parallel: Option<u32>,
+    pub(crate) no_wait: bool,
+}
+
+pub(crate) fn reload(engine: &mut Engine, target: &str, env: Option<EnvChange>, way: Way, answer: Answer) {
+    let found = engine.find(target);
+    let found = found.and_then(|slots| if way.no_wait { refuse_if_reloading(engine, slots) } else { Ok(slots) });
+    let slots = match found {
         Ok(slots) => slots,
         Err(error) => return tell(answer, Err(error)),
     };
     for (id, spec) in with_env(engine, &slots, env) {
         try_out(engine, id, spec);
     }
-    let parallel = at_a_time(parallel);
+    let parallel = at_a_time(way.parallel);
     engine.open(vec![Command::Reload { slots: slots.clone(), parallel }], &slots, Then::Answer, answer);
+}
+
+/// The slots, if no reload of one of them is under way.
+pub(super) fn refuse_if_reloading(engine: &Engine, slots: Vec<SlotId>) -> Result<Vec<SlotId>, ErrorReply> {
+    let Some(id) = slots.iter().find(|id| engine.core.is_reloading(**id)) else { return Ok(slots) };
+    let name = engine.core.slot(*id).map(|slot| slot.name.as_str()).unwrap_or_default();
+    let error = ErrorReply::new(ErrorCode::Reloading, format!("`{name}` is being reloaded (id {id})"));
+    Err(error.with_hint("without --no-wait this reload waits until that one is over"))
 }
 
 /// Gives a slot a new description that holds only if its new process proves itself.

@@ -42,7 +42,7 @@ impl Enlisted {
         let start = (!self.start.is_empty()).then(|| Command::Start { slots: self.start.clone(), settle });
         let restart = (!self.restart.is_empty()).then(|| Command::Restart { slots: self.restart.clone(), settle });
         let parallel = super::reload::at_a_time(match when_known {
-            WhenKnown::Reload { parallel } => parallel,
+            WhenKnown::Reload { parallel, .. } => parallel,
             WhenKnown::Refuse | WhenKnown::Replace | WhenKnown::Beside => None,
         });
         let reload = (!self.reload.is_empty()).then(|| Command::Reload { slots: self.reload.clone(), parallel });
@@ -76,6 +76,8 @@ fn check(engine: &Engine, apps: &[AppSpec], when_known: WhenKnown) -> Result<(),
             next = next.saturating_add(app.instances);
         } else if when_known == WhenKnown::Refuse {
             refuse_if_other_or_running(engine, app, &known)?;
+        } else if matches!(when_known, WhenKnown::Reload { no_wait: true, .. }) {
+            super::reload::refuse_if_reloading(engine, known.iter().map(|slot| slot.id).collect())?;
         }
     }
     Ok(())

@@ -233,7 +233,7 @@ impl Foreground<'_> {
                 let target = "all".to_owned();
                 tokio::task::spawn_local(async move {
                     // What does not come up is told as an event.
-                    let _ = handle.request(Request::Reload { target, env: None, parallel: None }).await;
+                    let _ = handle.request(Request::Reload { target, env: None, parallel: None, no_wait: false }).await;
                 });
             }
             Asked::Nothing => {}
