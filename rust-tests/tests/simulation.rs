@@ -2,7 +2,7 @@
 //! `cargo run --release -p rust-tests --bin sim -- --seeds 1000000`.
 
 use rewake_core::Core;
-use rust_tests::sim::life::live;
+use rust_tests::sim::life::{live, live_and_die};
 use rust_tests::sim::many::{Failure, live_all};
 use rust_tests::sim::mutants::{Bug, Mutant};
 use rust_tests::sim::reload_mutants::ReloadBug;
@@ -19,6 +19,23 @@ fn no_life_breaks_a_rule() {
     assert_eq!(summary.lives, SEEDS);
     // Lives that end at once would prove nothing.
     assert!(summary.steps > 40 * SEEDS, "{summary:?}");
+}
+
+/// The longest have some hundreds of orders, so these are some thousand lives.
+#[test]
+fn a_daemon_that_dies_after_any_of_its_orders_is_followed_by_one_that_keeps_the_rules() {
+    let mut lives = 0;
+    for seed in 0..40 {
+        let never = Some(u64::MAX);
+        let orders = live_and_die(seed, never, &mut Core::default(), Trace::Off).orders;
+        for dies_after in 0..orders {
+            let report = live_and_die(seed, Some(dies_after), &mut Core::default(), Trace::Off);
+            let breach = report.breach;
+            assert_eq!(breach, None, "seed {seed}, dies after {dies_after} of {orders} orders");
+            lives += 1;
+        }
+    }
+    assert!(lives > 4000, "{lives}");
 }
 
 #[test]

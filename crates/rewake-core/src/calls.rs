@@ -4,29 +4,32 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{CallId, Effect, Failure, Slot, SlotId, SlotOutcome};
 
 /// The open commands.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Calls {
     open: BTreeMap<CallId, Open>,
     /// Those whose slots take turns.
     turns: BTreeMap<CallId, Turns>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Open {
     pending: usize,
     outcomes: Vec<SlotOutcome>,
 }
 
 /// The slots of one reload.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Turns {
     waiting: VecDeque<SlotId>,
     going: usize,
     parallel: usize,
     /// What it has shown of each app's release so far.
+    #[serde(with = "pairs")]
     proofs: BTreeMap<App, Proof>,
 }
 
@@ -34,7 +37,7 @@ struct Turns {
 type App = (String, String);
 
 /// What a reload has shown of a release. The later one counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Proof {
     /// One that did not run, or had no successor beside it, was started and has stayed up.
     Started,
@@ -160,4 +163,22 @@ impl Calls {
 
 fn app(slot: &Slot) -> App {
     (slot.name.clone(), slot.namespace.clone())
+}
+
+/// A map whose keys are no text, as a list.
+mod pairs {
+    use alloc::collections::BTreeMap;
+    use alloc::vec::Vec;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{App, Proof};
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<App, Proof>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<App, Proof>, D::Error> {
+        Ok(Vec::<(App, Proof)>::deserialize(deserializer)?.into_iter().collect())
+    }
 }

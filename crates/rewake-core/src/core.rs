@@ -4,6 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::calls::Calls;
 use crate::slot::Cause;
 use crate::transitions::Step;
@@ -16,6 +18,15 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Core {
     slots: BTreeMap<SlotId, Slot>,
+    calls: Calls,
+    next_slot: u32,
+    next_run: u64,
+    closing: bool,
+}
+
+/// What a core remembers beside its slots: who waits, and the next numbers. For the daemon after this one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
     calls: Calls,
     next_slot: u32,
     next_run: u64,
@@ -108,6 +119,21 @@ impl Core {
             step.fold(slot);
         });
         true
+    }
+
+    /// What it remembers beside its slots. With them it is all that [`resume`](Self::resume) needs.
+    #[must_use]
+    pub fn memory(&self) -> Memory {
+        let Self { slots: _, calls, next_slot, next_run, closing } = self;
+        Memory { calls: calls.clone(), next_slot: *next_slot, next_run: *next_run, closing: *closing }
+    }
+
+    /// The core that had these slots and this memory, in the middle of whatever it was doing. Times count on: both lives must have
+    /// the same clock. Orders that were not carried out are for the caller to repeat.
+    #[must_use]
+    pub fn resume(slots: impl IntoIterator<Item = Slot>, memory: Memory) -> Self {
+        let Memory { calls, next_slot, next_run, closing } = memory;
+        Self { slots: slots.into_iter().map(|slot| (slot.id, slot)).collect(), calls, next_slot, next_run, closing }
     }
 
     /// Numbers below this belong to earlier lives.

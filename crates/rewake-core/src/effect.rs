@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{CallId, Exit, RunId, SlotId};
 
 /// One order.
@@ -55,14 +57,14 @@ pub enum Change {
 }
 
 /// How a command went for one slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlotOutcome {
     pub slot: SlotId,
     pub result: Result<(), Failure>,
 }
 
 /// Why a command failed for one slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Failure {
     /// There is no such slot, or it is being deleted.
     Unknown,
@@ -85,7 +87,7 @@ pub enum Failure {
 }
 
 /// What was wrong with the new run of a reload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReloadFailure {
     /// It could not be made.
     SpawnFailed,

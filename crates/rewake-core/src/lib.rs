@@ -23,7 +23,7 @@ mod succession;
 mod target;
 mod transitions;
 
-pub use crate::core::{Core, NewSlot};
+pub use crate::core::{Core, Memory, NewSlot};
 pub use balance::{Balancer, Look, Sample};
 pub use effect::{Change, Effect, Failure, ReloadFailure, SlotOutcome};
 pub use exit::{Exit, ExitStatus};

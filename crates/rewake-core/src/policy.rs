@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ExitStatus;
 
 /// First factor and ceiling of the back-off are PM2's: each delay is 1.5 times the last, at most 15 s.
@@ -15,7 +17,7 @@ const DRAIN_TIMEOUT: u64 = 8000;
 const SPAWN_RETRY: u64 = 500;
 
 /// How one slot wants to be kept. Times in ms.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     pub autorestart: bool,
     pub stop_exit_codes: Vec<i32>,
@@ -46,14 +48,14 @@ pub struct Policy {
 }
 
 /// What asks a process to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopWith {
     Signal(i32),
     Message,
 }
 
 /// What a slot's recent exits add up to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Streak {
     /// Exits in a row before `min_uptime`; PM2's `unstable_restarts`.
     pub unstable: u32,

@@ -1,9 +1,11 @@
 //! The run beside a slot's own: a successor that is to replace it, or one that is on its way out. There are never three.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Goal, Phase, Policy, RunId, Slot, StopStage, Stopping, Time};
 
 /// What a slot has beside its own run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Second {
     /// It is to replace the slot's own run, which is online and stays so until then.
     Successor(Successor),
@@ -12,7 +14,7 @@ pub enum Second {
 }
 
 /// How far a successor is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Successor {
     Spawning {
         run: RunId,
@@ -33,7 +35,7 @@ pub enum Successor {
 }
 
 /// What a run has yet to do to be ready.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Awaits {
     /// To say `'ready'`.
     Ready { by: Time },
@@ -44,7 +46,7 @@ pub enum Awaits {
 }
 
 /// How far a run is that nobody wants any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Leaving {
     /// The order to make it is out: it is stopped as soon as it is there.
     Spawning {

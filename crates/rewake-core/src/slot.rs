@@ -3,10 +3,12 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Awaits, CallId, Exit, Policy, ReloadFailure, RunId, Second, SlotId, Streak, Time};
 
 /// A slot. Read by anybody, written by the core alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slot {
     pub id: SlotId,
     pub name: String,
@@ -29,7 +31,7 @@ pub struct Slot {
 }
 
 /// What the user asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Wanted {
     Up,
     Down,
@@ -38,7 +40,7 @@ pub enum Wanted {
 }
 
 /// What a slot is doing. Each variant holds what is true in it and nothing else.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     Stopped,
     /// Given up: too many failures, or the process could not be made.
@@ -69,7 +71,7 @@ pub enum Phase {
 }
 
 /// Who wanted a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
     Command,
     Policy,
@@ -80,7 +82,7 @@ pub enum Cause {
 }
 
 /// A run on its way out, or an ended run whose tree is not yet gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stopping {
     pub run: RunId,
     pub since: Time,
@@ -92,7 +94,7 @@ pub struct Stopping {
 }
 
 /// How hard it was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopStage {
     /// It serves what it has and accepts nothing; it is asked to end when it has done so. `told`: it has been sent the message that asks
     /// it, which would not reach it then.
@@ -106,14 +108,14 @@ pub enum StopStage {
 }
 
 /// A command that waits for this slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Waiter {
     pub(crate) call: CallId,
     pub(crate) goal: Goal,
 }
 
 /// What a command waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Goal {
     /// Online for `settle` ms; `until` is known once it is online.
     Up { settle: u64, until: Option<Time> },

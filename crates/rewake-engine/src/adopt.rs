@@ -155,7 +155,7 @@ impl Engine {
     }
 
     /// Takes a held run's descriptors; its exit, if it has ended.
-    fn take_held(&mut self, slot: SlotId, held: HeldRun) -> Option<(Exit, bool)> {
+    pub(crate) fn take_held(&mut self, slot: SlotId, held: HeldRun) -> Option<(Exit, bool)> {
         self.runs.insert(held.run, Run::ordered(slot, held.started_at_ms));
         self.adopting_ended = held.exit.is_some() && held.tree_gone;
         self.take_over(held.run, held.pid, held.fds);
@@ -170,7 +170,7 @@ impl Engine {
     }
 
     /// A run that no slot takes. Its end is answered with its release.
-    fn put_away(&mut self, run: RunId, gone: bool) {
+    pub(crate) fn put_away(&mut self, run: RunId, gone: bool) {
         tracing::warn!(run = run.0, "ending a process that belongs to no app on the list");
         self.core.use_runs_from(run.0.saturating_add(1));
         self.order(if gone {

@@ -13,37 +13,50 @@ use rewake_wire::{Event, ProcessEvent, ProcessEventKind};
 use crate::clock::epoch_ms;
 use crate::engine::{Engine, EngineError};
 use crate::inspect;
+use crate::ipc_out::Once;
 use crate::plan::{self, Beside};
 use crate::run::Run;
 use crate::{verbs, words};
 
-/// Descriptors that a new process takes here (pidfd, three streams, two spools, channel, two logs), and those that are left for
+/// Descriptors that a new process takes here (pidfd, three streams, two spools, channel and its journal, two logs), and those that are left for
 /// clients and files: without them nobody could even ask what is wrong.
-const ROOM: usize = 9 + 22;
+const ROOM: usize = 10 + 22;
 
-/// What is on its way to the keeper.
+/// What is to be carried out, in order, once it is on record: most of it by the keeper.
 #[derive(Debug)]
 pub(crate) enum Outgoing {
     Order(Order),
-    Spawn { run: RunId, tag: String, plan: Box<Plan> },
-    Keep { name: String, socket: Rc<OwnedFd> },
+    Spawn {
+        slot: SlotId,
+        run: RunId,
+        plan: Box<Plan>,
+    },
+    Keep {
+        name: String,
+        socket: Rc<OwnedFd>,
+    },
+    /// To an app: the message `'shutdown'`.
+    Shutdown {
+        run: RunId,
+    },
+    /// To a worker: accept nothing any more.
+    Drain {
+        run: RunId,
+    },
 }
 
 impl Engine {
     pub(crate) fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Spawn { slot, run } => {
-                if let Some(sockets) = self.sockets_for(slot, run) {
-                    self.spawn(slot, run, sockets);
-                }
-            }
+            Effect::Spawn { slot, run } => self.spawn(slot, run),
             Effect::Signal { run, signal, tree } => self.order(Order::Signal { run: run.0, signal, tree }),
             // New connections have been steered before.
             Effect::Serve { .. } => {}
-            Effect::Drain { run } => self.drain_worker(run),
-            Effect::SendShutdown { run } => self.send_shutdown(run),
+            Effect::Drain { run } => self.outgoing.push_back(Outgoing::Drain { run }),
+            Effect::SendShutdown { run } => self.outgoing.push_back(Outgoing::Shutdown { run }),
             Effect::Release { run } => {
                 self.worker_gone(run);
+                self.drop_journal(run);
                 let slot = self.runs.remove(&run).map(|run| run.slot);
                 self.sockets_released(slot, run);
                 self.release(run);
@@ -64,18 +77,36 @@ impl Engine {
         }
     }
 
-    /// Sends what waits for the keeper, as far as it takes it.
+    /// Carries out what waits, as far as the keeper takes it.
     pub(crate) fn send_orders(&mut self) -> Result<(), EngineError> {
         while let Some(next) = self.outgoing.front() {
             let link = self.link.get_ref();
             let sent = match next {
                 Outgoing::Order(order) => link.order(order),
-                Outgoing::Spawn { run, tag, plan } => link.spawn(run.0, tag, plan),
+                Outgoing::Spawn { slot, run, plan } => link.spawn(run.0, &slot.to_string(), plan),
                 Outgoing::Keep { name, socket } => link.keep(name, socket.as_fd()),
+                Outgoing::Shutdown { run } => {
+                    let run = *run;
+                    self.send_shutdown(run);
+                    Ok(())
+                }
+                Outgoing::Drain { run } => {
+                    let run = *run;
+                    self.drain_worker(run);
+                    // It counts as carried out when the worker has been told.
+                    self.record();
+                    self.post_letters();
+                    Ok(())
+                }
             };
             match sent {
                 Ok(()) => {
                     self.outgoing.pop_front();
+                    self.order_done();
+                    if !self.facts.is_empty() {
+                        self.step_facts();
+                        self.record();
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     // Clears what tokio believes, so that waiting for it to be writable really waits.
@@ -92,7 +123,14 @@ impl Engine {
         self.outgoing.push_back(Outgoing::Order(order));
     }
 
-    fn spawn(&mut self, slot: SlotId, run: RunId, sockets: Vec<Passed>) {
+    /// Has a process made, with the sockets that it listens on.
+    pub(crate) fn spawn(&mut self, slot: SlotId, run: RunId) {
+        if let Some(sockets) = self.sockets_for(slot, run) {
+            self.spawn_with(slot, run, sockets);
+        }
+    }
+
+    fn spawn_with(&mut self, slot: SlotId, run: RunId, sockets: Vec<Passed>) {
         let taken = self.inspect_ports_of(slot);
         let (Some(state), Some(sheet)) = (self.core.slot(slot), self.sheets.get_mut(&slot)) else {
             tracing::error!("bug: a slot without a sheet was to be started");
@@ -116,7 +154,7 @@ impl Engine {
         let spool_folder = self.spools.as_deref().map(|path| path.display().to_string());
         let plan = Box::new(Plan { sockets, spool_folder, ..plan });
         self.runs.insert(run, Run { inspect_port, ..Run::ordered(slot, now) });
-        self.outgoing.push_back(Outgoing::Spawn { run, tag: slot.to_string(), plan });
+        self.outgoing.push_back(Outgoing::Spawn { slot, run, plan });
     }
 
     /// Ports of debuggers that runs of a slot have now: there are some in a reload only.
@@ -135,13 +173,23 @@ impl Engine {
     /// The order at the front could not even be sent. A spawn (no descriptor for its plan) fails alone; the link's own end is seen
     /// by reading it.
     fn order_failed(&mut self, error: &io::Error) -> Result<(), EngineError> {
-        match self.outgoing.pop_front() {
+        let failed = self.outgoing.pop_front();
+        self.order_done();
+        match failed {
             Some(Outgoing::Spawn { run, .. }) if error.kind() != io::ErrorKind::BrokenPipe => {
                 self.note_reason(run, format!("the process could not be ordered: {error}"));
                 self.step(rewake_core::Input::Fact(Fact::SpawnFailed { run, retry: true }));
+                self.record();
                 Ok(())
             }
-            Some(Outgoing::Spawn { .. } | Outgoing::Keep { .. } | Outgoing::Order(_)) | None => {
+            Some(
+                Outgoing::Spawn { .. }
+                | Outgoing::Keep { .. }
+                | Outgoing::Order(_)
+                | Outgoing::Shutdown { .. }
+                | Outgoing::Drain { .. },
+            )
+            | None => {
                 tracing::error!("the keeper cannot be reached: {error}");
                 Err(EngineError::KeeperGone)
             }
@@ -150,7 +198,7 @@ impl Engine {
 
     fn send_shutdown(&mut self, run: RunId) {
         let channel = self.runs.get_mut(&run).and_then(|run| run.ipc.as_mut());
-        let sent = channel.is_some_and(|ipc| ipc.send("\"shutdown\"").is_ok());
+        let sent = channel.is_some_and(|ipc| ipc.send_once("\"shutdown\"", Some(Once::Shutdown)).is_ok());
         if !sent {
             self.facts.push_back(Fact::ShutdownUndeliverable { run });
         }

@@ -1,7 +1,7 @@
 //! The loop: wait for one happening, let the core decide, carry out what it orders, wait again. The one owner of all state.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -23,8 +23,10 @@ use crate::cluster::Clusters;
 use crate::drain;
 use crate::effects::Outgoing;
 use crate::handle::{Ask, Handle};
+use crate::journals::Journals;
 use crate::logs::{self, Logs, Said};
 use crate::pending::{Answer, Held, Requests};
+use crate::record::{Record, Undescribed};
 use crate::run::Run;
 use crate::sheet::Sheet;
 use crate::sockets::AppSockets;
@@ -114,11 +116,20 @@ pub struct Engine {
     /// The primary's side of Node's `cluster`, for each app that has workers.
     pub(crate) clusters: Clusters,
     /// For the next daemon.
-    pub(crate) record: Option<Double>,
+    pub(crate) record: Option<Record>,
+    pub(crate) cluster_record: Option<Double>,
+    pub(crate) undescribed: Undescribed,
+    pub(crate) journals: Journals,
+    /// Everything that an earlier daemon has left is taken over: what is known now may be on record.
+    pub(crate) caught_up: bool,
+    /// Runs whose channels were read since what followed was last carried out.
+    pub(crate) heard: BTreeSet<RunId>,
     /// What apps in fork mode listen on.
     pub(crate) sockets: AppSockets,
     pub(crate) link: AsyncFd<Link>,
     pub(crate) outgoing: VecDeque<Outgoing>,
+    /// How much of what was outgoing has been carried out so far.
+    pub(crate) orders_done: u64,
     pub(crate) home: Option<PathBuf>,
     /// The drain helper as a file; `None` without a home, or when it could not be written.
     pub(crate) drain_helper: Option<PathBuf>,
@@ -134,6 +145,8 @@ pub struct Engine {
     pub(crate) adopting_ended: bool,
     pub(crate) readable: mpsc::UnboundedSender<RunId>,
     pub(crate) ending: Option<Ending>,
+    /// The last daemon was about to end, and this one is to do so in its place.
+    pub(crate) resume_ending: Option<Ended>,
     pub(crate) keeper_pid: u32,
     greeted: bool,
     sign: Option<Sign>,
@@ -219,9 +232,15 @@ impl Engine {
             facts: VecDeque::new(),
             clusters: Clusters::new().map_err(EngineError::Arrivals)?,
             record: None,
+            cluster_record: None,
+            undescribed: Undescribed::new(),
+            journals: Journals::new(),
+            caught_up: false,
+            heard: BTreeSet::new(),
             sockets: AppSockets::default(),
             link,
             outgoing: VecDeque::new(),
+            orders_done: 0,
             drain_helper: options.home.as_deref().and_then(drain::write_helper),
             spools: logs::spool_folder(options.home.as_deref()),
             home: options.home,
@@ -233,6 +252,7 @@ impl Engine {
             adopting_ended: false,
             readable,
             ending: None,
+            resume_ending: None,
             keeper_pid: 0,
             greeted: false,
             sign: options.sign_every.map(|every| Sign { every, next: Instant::now() }),
@@ -254,20 +274,31 @@ impl Engine {
         let hello = hello.map_err(|_| EngineError::Keeper("it has not said hello in time"))??;
         self.keeper_pid = hello.keeper_pid;
         let listener = hello.listener;
-        self.core.use_runs_from(hello.next_run);
         let mut kept = hello.kept;
         let record = self.take_record(&mut kept);
+        let clusters = self.take_cluster_record(&mut kept);
+        self.take_journals(&mut kept);
         let kept = self.start_logs(kept).map_err(EngineError::Logs)?;
         let others = self.sockets.inherit(kept);
         self.clusters.inherit(others);
-        self.clusters.restore(record.map(|record| record.clusters).unwrap_or_default());
+        self.clusters.restore(clusters.unwrap_or_default());
         let first = hello.held.is_empty() && hello.next_run == 0;
-        self.take_back(hello.held, first);
+        let (mut snapshot, done) = record.unzip();
+        let orders = snapshot.as_mut().map(|snapshot| std::mem::take(&mut snapshot.orders)).unwrap_or_default();
+        if snapshot.is_some_and(|snapshot| self.resume_from(snapshot)) {
+            let left = orders.into_iter().filter(|(number, _)| done.is_some_and(|done| *number >= done));
+            self.catch_up(hello.held, left.map(|(_, order)| order).collect(), hello.next_run);
+        } else {
+            self.core.use_runs_from(hello.next_run);
+            self.take_back(hello.held, first);
+        }
         self.settle_clusters();
         self.close_all_unneeded();
         if let Some(logs) = &self.logs {
             logs.settled();
         }
+        self.drop_journals_left();
+        self.caught_up = true;
         Ok(Greeting { keeper_pid: self.keeper_pid, listener, first })
     }
 
@@ -292,6 +323,7 @@ impl Engine {
     }
 
     async fn live(&mut self) -> Result<Ending, EngineError> {
+        self.follow_up()?;
         loop {
             match self.wait().await {
                 Wake::Keeper => self.take_reports()?,
@@ -304,13 +336,20 @@ impl Engine {
                 Wake::Said(said) => self.take_said(said),
                 Wake::Deadline => self.meet_deadlines(),
             }
-            self.record();
-            self.send_orders()?;
-            self.post_letters();
+            self.follow_up()?;
             if let Some(ending) = self.ending.take_if(|ending| ending.empty) {
                 return Ok(ending);
             }
         }
+    }
+
+    /// What follows from a happening: it is written down, then carried out; then what it was about need not be heard again.
+    fn follow_up(&mut self) -> Result<(), EngineError> {
+        self.record();
+        self.send_orders()?;
+        self.post_letters();
+        self.heard_is_done();
+        Ok(())
     }
 
     /// One happening. The keeper comes first: its news decide what a command finds.

@@ -5,13 +5,14 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use rewake_core::{Phase, RunId, Second, SlotId};
-use rewake_wire::keeper::Order;
+use rewake_wire::keeper::{FdKind, Order};
 use rewake_wire::{ExitRecord, ProcessEvent, Stream};
 
 use crate::effects::Outgoing;
 use crate::engine::Engine;
 use crate::logs::render::Format;
 use crate::logs::{Key, LEDGER, Logs, NewStream, Said};
+use crate::reports::HeldRun;
 
 /// Where a run's output is found.
 #[derive(Debug, Default)]
@@ -25,6 +26,21 @@ pub(crate) struct Output {
 pub(crate) struct Ends {
     pub(crate) pipe: Option<OwnedFd>,
     pub(crate) spool: Option<OwnedFd>,
+}
+
+impl Output {
+    /// Takes a descriptor that is one of these; gives any other back.
+    pub(crate) fn take(&mut self, kind: FdKind, fd: OwnedFd) -> Option<OwnedFd> {
+        let place = match kind {
+            FdKind::Stdout => &mut self.out.pipe,
+            FdKind::Stderr => &mut self.err.pipe,
+            FdKind::StdoutSpool => &mut self.out.spool,
+            FdKind::StderrSpool => &mut self.err.spool,
+            FdKind::Ipc | FdKind::Stdin | FdKind::Pid => return Some(fd),
+        };
+        *place = Some(fd);
+        None
+    }
 }
 
 impl Engine {
@@ -65,6 +81,21 @@ impl Engine {
                 logs.carry(new);
             }
         }
+    }
+
+    /// The core has done with a run that an earlier daemon has left: only its output is to be carried to the end.
+    pub(crate) fn carry_last_output(&mut self, slot: SlotId, held: HeldRun) {
+        let run = held.run;
+        let mut output = Output::default();
+        for (kind, fd) in held.fds {
+            drop(output.take(kind, fd));
+        }
+        self.adopting_ended = true;
+        self.output_ends(run);
+        self.carry_output(slot, run, output);
+        self.output_ended(run);
+        self.adopting_ended = false;
+        self.release(run);
     }
 
     /// A run has ended, and the core is about to hear of it.

@@ -51,6 +51,17 @@ impl Requests {
         calls
     }
 
+    /// What the next daemon needs to go on: the next call, and those that are reloads.
+    pub(crate) fn memory(&self) -> (u64, Vec<u64>) {
+        (self.next, self.reloads.iter().map(|call| call.0).collect())
+    }
+
+    /// Goes on from an earlier daemon's. Nobody waits for those calls any more.
+    pub(crate) fn resume(&mut self, next: u64, reloads: Vec<u64>) {
+        self.next = next;
+        self.reloads = reloads.into_iter().map(CallId).collect();
+    }
+
     /// Notes that a call is a reload.
     pub(crate) fn is_reload(&mut self, call: CallId) {
         self.reloads.insert(call);

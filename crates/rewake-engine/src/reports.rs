@@ -152,23 +152,9 @@ impl Engine {
         let Some(slot) = self.runs.get(&run).map(|run| run.slot) else { return };
         let mut output = Output::default();
         for (kind, fd) in fds {
+            let Some(fd) = output.take(kind, fd) else { continue };
             let taken = match kind {
-                FdKind::Stdout => {
-                    output.out.pipe = Some(fd);
-                    Ok(())
-                }
-                FdKind::Stderr => {
-                    output.err.pipe = Some(fd);
-                    Ok(())
-                }
-                FdKind::StdoutSpool => {
-                    output.out.spool = Some(fd);
-                    Ok(())
-                }
-                FdKind::StderrSpool => {
-                    output.err.spool = Some(fd);
-                    Ok(())
-                }
+                FdKind::Stdout | FdKind::Stderr | FdKind::StdoutSpool | FdKind::StderrSpool => Ok(()),
                 FdKind::Ipc => self.open_ipc(slot, run, fd),
                 FdKind::Stdin => {
                     self.with_run(run, |state| state.stdin = Some(fd));
@@ -203,7 +189,8 @@ impl Engine {
     fn open_ipc(&mut self, slot: SlotId, run: RunId, fd: OwnedFd) -> io::Result<()> {
         let advanced = self.sheets.get(&slot).is_some_and(|sheet| sheet.spec.launch.ipc_advanced);
         let mode = if advanced { Mode::Advanced } else { Mode::Json };
-        let ipc = Ipc::start(fd, mode, run, self.readable.clone())?;
+        let journal = self.journal(run);
+        let ipc = Ipc::start(fd, mode, run, self.readable.clone(), journal)?;
         self.with_run(run, |state| state.ipc = Some(ipc));
         Ok(())
     }
@@ -231,9 +218,19 @@ impl Engine {
                 Happening::Answer(_) | Happening::TakeDescriptor { .. } => {}
             }
         }
+        self.heard.insert(run);
         let is_open = self.runs.get(&run).and_then(|run| run.ipc.as_ref()).is_some_and(Ipc::is_open);
         if was_open && !is_open && !to_the_end {
             self.channel_ended(run);
+        }
+    }
+
+    /// What was heard is on record, and its answers are on their way: the next daemon need not hear it again.
+    pub(crate) fn heard_is_done(&mut self) {
+        for run in std::mem::take(&mut self.heard) {
+            if let Some(ipc) = self.runs.get_mut(&run).and_then(|run| run.ipc.as_mut()) {
+                ipc.acted();
+            }
         }
     }
 

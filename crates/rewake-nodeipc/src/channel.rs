@@ -50,6 +50,29 @@ impl Channel {
         self.framer.mode()
     }
 
+    /// How much of what was received belongs to a message that is not whole yet. What came before it has been told.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.framer.unfinished()
+    }
+
+    /// How much of a message over the limit is still to pass by, bytes; `u64::MAX`: up to its end, wherever that is.
+    #[must_use]
+    pub fn skipping(&self) -> u64 {
+        self.framer.skipping()
+    }
+
+    /// Descriptors that have come and were not taken by a message.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Goes on where another channel was [`skipping`](Self::skipping). The message that passes by has been told.
+    pub fn skip(&mut self, left: u64) {
+        self.framer.skip(left);
+    }
+
     /// Takes what one `recvmsg` gave: its bytes, and how many descriptors came with them. What happened is appended to
     /// `out`, in order. Every descriptor is sooner or later named by one [`Happening::TakeDescriptor`], first come,
     /// first named.

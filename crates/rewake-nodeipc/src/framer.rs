@@ -66,6 +66,27 @@ impl Framer {
         }
     }
 
+    pub(crate) fn unfinished(&self) -> usize {
+        self.pending.len()
+    }
+
+    pub(crate) fn skipping(&self) -> u64 {
+        match &self.skip {
+            Skip::No => 0,
+            Skip::ToNewline => u64::MAX,
+            Skip::Bytes { left, .. } => *left as u64,
+        }
+    }
+
+    pub(crate) fn skip(&mut self, left: u64) {
+        self.skip = match left {
+            0 => Skip::No,
+            u64::MAX => Skip::ToNewline,
+            // With a whole head: it has been told.
+            left => Skip::Bytes { left: usize::try_from(left).unwrap_or(usize::MAX), head: vec![0; HEAD_BYTES] },
+        };
+    }
+
     /// What an end of file has cut off: a message that began and did not end.
     pub(crate) fn take_unfinished(&mut self) -> Vec<u8> {
         self.skip = Skip::No;

@@ -1,6 +1,7 @@
 //! System calls as small safe functions: processes, descriptors, sockets, files, `/proc`. Linux only.
 //! The one crate besides the Node addon that may hold `unsafe`; it must never know policy.
 
+pub mod clock;
 pub mod detach;
 pub mod double;
 pub mod errno;
@@ -9,6 +10,7 @@ pub mod fd;
 pub mod fdpass;
 pub mod file;
 pub mod home;
+pub mod journal;
 pub mod limits;
 pub mod listen;
 pub mod lock;

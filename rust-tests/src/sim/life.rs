@@ -1,7 +1,7 @@
 //! One life of a core, from its seed: chaos, then calm, then the end. Keeps to the rules of driving a core (one step at a
 //! time, its orders carried out in order, time never going back) and to nothing else.
 
-use rewake_core::{CallId, Command, Core, Effect, Input, NewSlot, RunId, SlotId, Time, Wanted};
+use rewake_core::{CallId, Command, Core, Effect, Fact, Input, NewSlot, RunId, SlotId, Time, Wanted};
 
 use super::book::Book;
 use super::client::{self, Wish};
@@ -40,18 +40,31 @@ struct Life<'a> {
     releases: u64,
     /// The daemon may die.
     dangerous: bool,
+    /// It dies after so many orders of its life, and at no other time.
+    dies_after: Option<u64>,
+    /// Orders so far.
+    orders: u64,
+    /// Runs that could not be made, which nobody has told.
+    unmade: Vec<RunId>,
 }
 
 /// How a life went.
 #[derive(Debug)]
 pub struct Report {
     pub steps: u32,
+    /// Orders that the core gave.
+    pub orders: u64,
     pub breach: Option<Breach>,
     pub trace: Trace,
 }
 
 /// Lives the life of this seed.
 pub fn live(seed: u64, subject: &mut dyn Subject, trace: Trace) -> Report {
+    live_and_die(seed, None, subject, trace)
+}
+
+/// Lives the life of this seed with a daemon that dies once: when it has carried out so many orders. `None`: now and then.
+pub fn live_and_die(seed: u64, dies_after: Option<u64>, subject: &mut dyn Subject, trace: Trace) -> Report {
     let mut life = Life {
         rng: Rng::new(seed),
         now: Time(0),
@@ -66,9 +79,12 @@ pub fn live(seed: u64, subject: &mut dyn Subject, trace: Trace) -> Report {
         table: Table::default(),
         releases: 0,
         dangerous: true,
+        dies_after,
+        orders: 0,
+        unmade: Vec::new(),
     };
     let breach = life.whole().err();
-    Report { steps: life.steps, breach, trace: life.trace }
+    Report { steps: life.steps, orders: life.orders, breach, trace: life.trace }
 }
 
 impl Life<'_> {
@@ -228,6 +244,11 @@ impl Life<'_> {
 
     fn happen(&mut self) -> Result<(), Breach> {
         match self.world.happen(self.now) {
+            Some(fact @ Fact::Exited { run, tree_gone: true, .. }) => {
+                self.step(Input::Fact(fact))?;
+                // An exit that is told once more says of the tree what may not have been told before.
+                self.step(Input::Fact(Fact::TreeGone { run }))
+            }
             Some(fact) => self.step(Input::Fact(fact)),
             None => Ok(()),
         }
@@ -241,18 +262,60 @@ impl Life<'_> {
         self.subject.step(self.now, input.clone(), &mut effects);
         self.trace.step(self.now, &input, &effects);
         // In the middle of its orders: the first few are carried out, the others never are.
-        let dies = self.dangerous && self.rng.percent(1);
-        if dies {
-            effects.truncate(self.rng.index(effects.len() + 1));
-        }
-        let judged = self.obey(&effects);
+        let obeyed = match self.death(effects.len()) {
+            None => self.obey(&effects),
+            // There is no record, or another version's.
+            Some((done, false)) => {
+                self.obey(&effects[..done])?;
+                return self.next_life();
+            }
+            Some((done, true)) => {
+                let (done, left) = effects.split_at(done);
+                self.obey(done).and_then(|()| self.resume(done.last(), left))
+            }
+        };
         effects.clear();
         self.effects = effects;
-        judged?;
-        if dies {
-            return self.next_life();
+        obeyed?;
+        self.judge.after(self.now, ticked, self.subject)?;
+        self.tell_of_the_unmade()
+    }
+
+    /// Whether the daemon dies among these orders: after how many of them, and whether its record is found.
+    fn death(&mut self, orders: usize) -> Option<(usize, bool)> {
+        let before = self.orders;
+        self.orders += orders as u64;
+        if let Some(after) = self.dies_after {
+            let here = (before..self.orders).contains(&after);
+            return here.then(|| (usize::try_from(after - before).unwrap_or(0), true));
         }
-        self.judge.after(self.now, ticked, self.subject)
+        let dies = self.dangerous && self.rng.percent(1);
+        dies.then(|| (self.rng.index(orders + 1), self.rng.percent(60)))
+    }
+
+    /// The daemon has died, and the next one goes on from its record, as the engine does: with the same core, repeating the orders that
+    /// were not carried out, and perhaps the last that was.
+    fn resume(&mut self, last: Option<&Effect>, left: &[Effect]) -> Result<(), Breach> {
+        self.trace.note(self.now, || format!("the daemon dies and is resumed; left to do: {left:?}"));
+        let before = self.subject.core().clone();
+        *self.subject.core_mut() = on_record(&before);
+        if *self.subject.core() != before {
+            return breach(Rule::State, "the core is another one after it was resumed");
+        }
+        self.unmade = self.world.listener_changed(self.now);
+        if let Some(last) = last.filter(|last| !matches!(last, Effect::Spawn { .. })) {
+            // It cannot know that it was carried out.
+            self.carry_out(last);
+        }
+        self.obey(left)
+    }
+
+    /// Nobody will say again that these could not be made.
+    fn tell_of_the_unmade(&mut self) -> Result<(), Breach> {
+        for run in std::mem::take(&mut self.unmade) {
+            self.step(Input::Fact(Fact::SpawnFailed { run, retry: true }))?;
+        }
+        Ok(())
     }
 
     fn obey(&mut self, effects: &[Effect]) -> Result<(), Breach> {
@@ -325,6 +388,16 @@ impl Life<'_> {
             | Effect::Never { .. } => {}
         }
     }
+}
+
+/// A core that was written down and read again.
+fn on_record(core: &Core) -> Core {
+    let slots = core.slots().map(|slot| {
+        let text = serde_json::to_string(slot).expect("JSON");
+        serde_json::from_str(&text).expect("a slot")
+    });
+    let memory = serde_json::to_string(&core.memory()).expect("JSON");
+    Core::resume(slots.collect::<Vec<_>>(), serde_json::from_str(&memory).expect("its memory"))
 }
 
 /// Which of a slot's runs is its own: the oldest that is alive and not known to be on its way out. A newer one has not taken over, or

@@ -178,22 +178,8 @@ impl World {
     /// Whoever was told of births and ends is gone. What could not be made is forgotten, and every end that was not let go of
     /// is told once more. Answers with the runs that are held, and since when.
     pub fn listener_died(&mut self, now: Time) -> Vec<Held> {
-        let mut ended = Vec::new();
-        for (run, process) in &mut self.processes {
-            match process.life {
-                Life::NeverMade => process.released = true,
-                Life::Dead(how) if process.exit_reported && !process.released => {
-                    process.exit_reported = false;
-                    ended.push((*run, how));
-                }
-                Life::Alive | Life::Dead(_) => {}
-            }
-        }
-        let processes = &self.processes;
-        let unborn = |run: &RunId| processes.get(run).is_some_and(|process| process.life == Life::NeverMade);
-        self.queue.retain(|Reverse((_, _, due))| !matches!(due, Due::Birth(run) if unborn(run)));
-        for (run, how) in ended {
-            self.at(now, Due::ExitReport(run, how));
+        for run in self.listener_changed(now) {
+            self.release(run);
         }
         let held = self.processes.iter().filter(|(_, process)| !process.released);
         let held = held.map(|(run, process)| Held {
@@ -203,6 +189,27 @@ impl World {
             alive: process.life == Life::Alive,
         });
         held.collect()
+    }
+
+    /// Whoever was told of births and ends is gone, and another one knows what that one knew. Every end that was not let go of is told once
+    /// more. Answers with the runs that could not be made: nobody will say so again.
+    pub fn listener_changed(&mut self, now: Time) -> Vec<RunId> {
+        let (mut ended, mut unborn) = (Vec::new(), Vec::new());
+        for (run, process) in self.processes.iter_mut().filter(|(_, process)| !process.released) {
+            match process.life {
+                Life::NeverMade => unborn.push(*run),
+                Life::Dead(how) if process.exit_reported => {
+                    process.exit_reported = false;
+                    ended.push((*run, how));
+                }
+                Life::Alive | Life::Dead(_) => {}
+            }
+        }
+        self.queue.retain(|Reverse((_, _, due))| !matches!(due, Due::Birth(run) if unborn.contains(run)));
+        for (run, how) in ended {
+            self.at(now, Due::ExitReport(run, how));
+        }
+        unborn
     }
 
     /// The first number that no run was ever given.

@@ -24,7 +24,7 @@ const FORBIDDEN: &[(&[&str], &[&str], &str)] = &[
         &["tokio", "nix", "libc", "rustix", "mio", "notify", "jiff", "tempfile"],
         "pure: no clock, no system calls",
     ),
-    (&["rewake-core"], &["serde", "serde_json"], "its types do not cross a socket"),
+    (&["rewake-core"], &["serde_json"], "how its state is written down is not its business"),
     (&["rewake-keeper", "rewake-unix", "rewake-config"], &["tokio"], "without an async runtime"),
 ];
 

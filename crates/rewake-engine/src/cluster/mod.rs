@@ -27,6 +27,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
+use crate::ipc_out::Once;
 use crate::watched::watched;
 use bind::Made;
 use seats::Seats;
@@ -99,6 +100,8 @@ struct Letter {
     to: RunId,
     json: String,
     descriptor: Option<Rc<OwnedFd>>,
+    /// To be noted with it.
+    once: Option<Once>,
 }
 
 #[derive(Debug)]

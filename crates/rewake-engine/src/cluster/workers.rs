@@ -16,6 +16,7 @@ use super::{Address, App, AppKey, Letter, Sockets, prefix, seat_name, socket_nam
 use crate::clock::epoch_ms;
 use crate::effects::Outgoing;
 use crate::engine::Engine;
+use crate::ipc_out::Once;
 use crate::plan::is_worker;
 
 /// Messages to a worker are numbered from the daemon's start in ms times this, so that none is numbered as one of an earlier daemon's.
@@ -67,7 +68,11 @@ impl Engine {
         let Some(app) = self.clusters.apps.get_mut(&key) else { return };
         let mut orders = Vec::new();
         app.primary.disconnect(WorkerId(run.0), signal.as_deref(), &mut orders);
+        let before = self.clusters.letters.len();
         self.carry_out_orders(&key, orders);
+        for letter in self.clusters.letters.iter_mut().skip(before) {
+            letter.once = Some(Once::Drain);
+        }
     }
 
     /// The signal that asks a slot's processes to end, if one does.
@@ -273,10 +278,10 @@ impl Engine {
         if in_hand && self.clusters.letters.iter().all(|letter| letter.to != to) {
             // An accepted connection is on no record: the sooner it is with the worker, the less is lost with this daemon.
             if let Some(ipc) = self.runs.get_mut(&to).and_then(|run| run.ipc.as_mut()) {
-                ipc.send_own(&json, descriptor);
+                ipc.send_own(&json, descriptor, None);
             }
         } else {
-            self.clusters.letters.push_back(Letter { to, json, descriptor });
+            self.clusters.letters.push_back(Letter { to, json, descriptor, once: None });
         }
         orders
     }
@@ -284,9 +289,9 @@ impl Engine {
     /// Sends what has been written to workers. What it is about is on record by then: should this daemon die now, the next one knows what
     /// each worker has.
     pub(crate) fn post_letters(&mut self) {
-        for Letter { to, json, descriptor } in std::mem::take(&mut self.clusters.letters) {
+        for Letter { to, json, descriptor, once } in std::mem::take(&mut self.clusters.letters) {
             if let Some(ipc) = self.runs.get_mut(&to).and_then(|run| run.ipc.as_mut()) {
-                ipc.send_own(&json, descriptor);
+                ipc.send_own(&json, descriptor, once);
             }
         }
     }

@@ -44,6 +44,7 @@ pub(super) fn try_out(engine: &mut Engine, id: SlotId, spec: AppSpec) {
     if let Some(sheet) = engine.sheets.get_mut(&id) {
         sheet.before_reload = sheet.before_reload.take().or(serving);
     }
+    engine.undescribed.insert(id);
 }
 
 /// A slot's new process was no good, or its turn did not come: the old description holds again, so that a crash does not start the
@@ -79,6 +80,7 @@ pub(crate) fn settle(engine: &mut Engine, outcome: &SlotOutcome) {
             if let Some(sheet) = engine.sheets.get_mut(&id) {
                 sheet.before_reload = None;
             }
+            engine.undescribed.insert(id);
         }
     }
     // Those that only the release that was given up, or the one that was replaced, had asked for.

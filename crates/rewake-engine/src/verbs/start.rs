@@ -152,6 +152,7 @@ pub(crate) fn add(engine: &mut Engine, app: &AppSpec) -> SlotId {
     let id = engine.core.add(new_slot(app));
     let sheet = sheet(engine, id, app.clone(), epoch_ms());
     engine.sheets.insert(id, sheet);
+    engine.undescribed.insert(id);
     // Also an app that is not started is on the list.
     engine.save();
     id
@@ -182,5 +183,6 @@ pub(crate) fn redefine(engine: &mut Engine, id: SlotId, spec: AppSpec) {
         let Sheet { spec, out_log, error_log, combined_log, .. } = fresh;
         *sheet = Sheet { spec, out_log, error_log, combined_log, ..sheet.clone() };
     }
+    engine.undescribed.insert(id);
     engine.save();
 }

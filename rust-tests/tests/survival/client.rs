@@ -1,0 +1,50 @@
+//! A client of the daemon's socket, as small as can be. Its calls fail when the daemon dies; it says so.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+pub(crate) struct Client {
+    stream: UnixStream,
+    calls: u64,
+}
+
+impl Client {
+    pub(crate) fn connect(home: &Path) -> io::Result<Self> {
+        let stream = UnixStream::connect(home.join("rpc.sock"))?;
+        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        let mut client = Self { stream, calls: 0 };
+        client.write(&json!({ "hello": "rewake", "protocol": 1, "version": "0.1.0" }))?;
+        client.read()?;
+        Ok(client)
+    }
+
+    /// The reply to one request, an error among them.
+    pub(crate) fn request(&mut self, request: &Value) -> io::Result<Value> {
+        self.call(&json!({ "request": request }))
+    }
+
+    pub(crate) fn call(&mut self, call: &Value) -> io::Result<Value> {
+        self.calls += 1;
+        self.write(&json!({ "id": self.calls, "call": call }))?;
+        self.read()
+    }
+
+    /// The next frame.
+    pub(crate) fn read(&mut self) -> io::Result<Value> {
+        let mut length = [0; 4];
+        self.stream.read_exact(&mut length)?;
+        let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
+        self.stream.read_exact(&mut bytes)?;
+        serde_json::from_slice(&bytes).map_err(io::Error::other)
+    }
+
+    fn write(&mut self, frame: &Value) -> io::Result<()> {
+        let text = frame.to_string();
+        self.stream.write_all(&u32::try_from(text.len()).unwrap().to_be_bytes())?;
+        self.stream.write_all(text.as_bytes())
+    }
+}

@@ -1,0 +1,108 @@
+//! Numbered messages to an app without end, and from it: what was acknowledged arrives, in order and once.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rust_tests::home::until;
+use serde_json::json;
+
+use super::client::Client;
+
+/// Above what a socket's buffer holds: it is written and read in parts.
+const LARGE: usize = 400_000;
+/// Every so many messages is large.
+const EVERY: u64 = 40;
+
+/// Notes the number of each message it gets, and says numbered ones itself, many of them too large for a socket's buffer.
+pub(crate) const TALKER: &str = "
+const fs = require('fs');
+process.on('message', (m) => fs.appendFileSync('got.log', m.n + '\\n'));
+let n = 0;
+setInterval(() => process.send({ said: n, pad: 'x'.repeat(n++ % 40 ? 10 : 400000) }), 3);
+";
+
+/// Sends until stopped.
+pub(crate) struct Messages {
+    stop: Arc<AtomicBool>,
+    sender: JoinHandle<BTreeSet<u64>>,
+    listener: JoinHandle<u64>,
+    got: PathBuf,
+}
+
+impl Messages {
+    pub(crate) fn begin(home: PathBuf, folder: &Path) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (first, second) = (Arc::clone(&stop), Arc::clone(&stop));
+        let other_home = home.clone();
+        let sender = std::thread::spawn(move || send(&home, &first));
+        let listener = std::thread::spawn(move || listen(&other_home, &second));
+        Self { stop, sender, listener, got: folder.join("got.log") }
+    }
+
+    /// Ends it. All that was acknowledged has arrived, in order and once.
+    pub(crate) fn end(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let acknowledged = self.sender.join().unwrap();
+        let heard = self.listener.join().unwrap();
+        assert!(acknowledged.len() > 50 && heard > 50, "{} sent, {heard} heard", acknowledged.len());
+        let got = || -> Vec<u64> {
+            let text = std::fs::read_to_string(&self.got).unwrap();
+            text.lines().map(|line| line.parse().unwrap()).collect()
+        };
+        until("the last message has arrived", || got().last() >= acknowledged.last());
+        let got = got();
+        let wrong: Vec<&[u64]> = got.windows(2).filter(|pair| pair[0] >= pair[1]).collect();
+        assert!(wrong.is_empty(), "twice, or out of order: {wrong:?}");
+        let got: BTreeSet<u64> = got.into_iter().collect();
+        let lost: Vec<&u64> = acknowledged.difference(&got).collect();
+        assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    }
+}
+
+/// The numbers of the messages that were acknowledged.
+fn send(home: &Path, stop: &AtomicBool) -> BTreeSet<u64> {
+    let mut acknowledged = BTreeSet::new();
+    let mut number = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(mut client) = Client::connect(home) else { continue };
+        while !stop.load(Ordering::Relaxed) {
+            number += 1;
+            let pad = "x".repeat(if number % EVERY == 0 { LARGE } else { 10 });
+            let message = json!({ "send": { "target": "talker", "message": { "n": number, "pad": pad } } });
+            let Ok(reply) = client.request(&message) else { break };
+            let slot = &reply["reply"]["reply"]["done"]["slots"][0];
+            assert!(slot.is_object() && slot["error"].is_null(), "{reply}");
+            acknowledged.insert(number);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    acknowledged
+}
+
+/// Within one subscription there is no gap and nothing comes twice; how much was heard.
+fn listen(home: &Path, stop: &AtomicBool) -> u64 {
+    let mut heard = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let Ok(mut client) = Client::connect(home) else { continue };
+        let subscribe = json!({ "subscribe": { "events": false, "messages": true, "logs": null, "target": "talker" } });
+        let Ok(reply) = client.call(&subscribe) else { continue };
+        assert_eq!(reply["reply"]["reply"], "subscribed", "{reply}");
+        let mut last = None;
+        while let Ok(frame) = client.read()
+            && !stop.load(Ordering::Relaxed)
+        {
+            for item in frame["items"]["items"].as_array().into_iter().flatten() {
+                let said = item["message"]["data"]["said"].as_u64();
+                assert!(said.is_some(), "{item}");
+                assert!(last.is_none_or(|last| said == Some(last + 1)), "{said:?} follows {last:?}");
+                last = said;
+                heard += 1;
+            }
+        }
+    }
+    heard
+}
