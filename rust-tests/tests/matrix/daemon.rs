@@ -65,6 +65,18 @@ fn a_killed_daemon_is_noticed_by_no_client_and_by_no_worker_in_any_mode() {
 }
 
 #[test]
+fn a_worker_that_opens_and_closes_a_server_while_the_daemon_dies_is_never_refused() {
+    for node in each_node() {
+        let fleet = Fleet::new(&node, &[BUSY]);
+        busy(&fleet, "open", 10);
+        for _ in 0..3 {
+            fleet.kill_daemon();
+        }
+        all_is_well(&fleet, &MODES);
+    }
+}
+
+#[test]
 fn a_worker_that_sends_sockets_while_the_daemon_dies_is_answered_once_for_each() {
     for node in each_node() {
         let fleet = Fleet::new(&node, &[BUSY]);
