@@ -161,7 +161,7 @@ impl Engine {
         is_worker(&spec.launch).then(|| ((spec.name.clone(), spec.namespace.clone()), spec.launch.cluster_balance))
     }
 
-    pub(super) fn slots_of<'a>(&'a self, key: &'a AppKey) -> impl Iterator<Item = &'a rewake_core::Slot> {
+    pub(super) fn slots_of<'a>(&'a self, key: &'a AppKey) -> impl Iterator<Item = &'a Slot> {
         self.core.slots().filter(|slot| slot.name == key.0 && slot.namespace == key.1)
     }
 
