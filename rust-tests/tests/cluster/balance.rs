@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use rust_tests::home::{Home, is_alive, kill, nodes, until};
 use serde_json::{Value, json};
 
-use super::http::{Load, SERVER, free_port, get, get_from, get_path};
+use super::http::{SERVER, get, get_from, get_path, load};
+use rust_tests::ports::free_port;
 
 const WAYS: [&str; 4] = ["kernel", "client-ip", "round-robin", "shared"];
 
@@ -133,7 +134,7 @@ fn what_waits_for_a_worker_that_dies_is_served_by_others_at_once() {
     let more = json!({ "cluster_balance": "kernel", "instances": 2, "restart_delay": 20_000 });
     start(&home, "node", script, port, &more);
     let busy = get_path(port, "/stop").unwrap();
-    let load = Load::begin(port, 8);
+    let load = load(port, 8);
     kill(busy.parse().unwrap());
     until("it is gone", || !is_alive(busy.parse().unwrap()));
     let begun = Instant::now();
@@ -189,7 +190,7 @@ fn no_connection_reaches_a_new_process_before_it_is_ready() {
                 .unwrap()
                 .replace("\"reload_soak\":0", "\"reload_soak\":5000"),
         );
-        let load = Load::begin(port, 4);
+        let load = load(port, 4);
         let output = home.rewake(["reload", "app.json"]).fails();
         let counted = load.end();
         assert_eq!(counted.failed, Vec::<String>::new(), "{way}: {} answered", counted.answered);
@@ -203,7 +204,7 @@ fn in_each_way_reload_and_scale_lose_nothing() {
     for way in WAYS {
         let (home, port) = (Home::new(), free_port());
         start(&home, "node", SERVER, port, &json!({ "cluster_balance": way }));
-        let load = Load::begin(port, 4);
+        let load = load(port, 4);
         for act in [
             ["reload", "web"].as_slice(),
             &["scale", "web", "4"],
@@ -234,7 +235,7 @@ fn the_next_daemon_goes_on_where_the_last_one_was_killed() {
         let workers = pids(&home);
         for _ in 0..3 {
             let daemon = home.daemon().unwrap();
-            let load = Load::begin(port, 4);
+            let load = load(port, 4);
             kill(daemon);
             until("there is another daemon", || home.daemon().is_some_and(|pid| pid != daemon && is_alive(pid)));
             home.rewake(["ping"]).ok();
@@ -248,7 +249,7 @@ fn the_next_daemon_goes_on_where_the_last_one_was_killed() {
         }
         let clients = |n: u8| get_from([127, 0, 5, n], port).unwrap();
         until("each worker gets connections", || (1..=60).map(clients).collect::<BTreeSet<_>>() == workers);
-        let load = Load::begin(port, 4);
+        let load = load(port, 4);
         home.rewake(["reload", "web"]).ok();
         assert_eq!(load.end().failed, Vec::<String>::new(), "{way}: in the reload after");
         let workers = pids(&home);

@@ -1,25 +1,14 @@
 //! A small HTTP client: one request a connection, with a bound. It counts failures instead of hiding them.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::time::Duration;
 
+use rust_tests::load::Load;
 use rust_tests::net::connect_from;
 
 /// Between two requests of one thread of a load.
 const PACE: Duration = Duration::from_millis(1);
-
-/// A port that nobody used a moment ago. Below the range from which Linux takes ports for outgoing connections: one of the many that
-/// loads make would be in the way.
-pub(crate) fn free_port() -> u16 {
-    let start = RandomState::new().build_hasher().finish() % 12_000;
-    let port = |at: u64| u16::try_from(20_000 + (start + at) % 12_000).unwrap();
-    (0..12_000).map(port).find(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok()).expect("a free port")
-}
 
 /// The body of the answer to one request on a connection of its own.
 pub(crate) fn get(port: u16) -> Result<String, String> {
@@ -47,54 +36,9 @@ fn ask(mut stream: TcpStream, path: &str) -> Result<String, String> {
     if head.starts_with("HTTP/1.1 200") { Ok(body.trim().to_owned()) } else { Err(head.to_owned()) }
 }
 
-/// Requests without end, from several threads, until stopped.
-pub(crate) struct Load {
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<Counted>>,
-}
-
-/// What came of a load.
-#[derive(Debug, Default)]
-pub(crate) struct Counted {
-    pub(crate) answered: u64,
-    pub(crate) failed: Vec<String>,
-    pub(crate) slowest: Duration,
-}
-
-impl Load {
-    pub(crate) fn begin(port: u16, threads: usize) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let run = |_| {
-            let stop = Arc::clone(&stop);
-            std::thread::spawn(move || {
-                let mut counted = Counted::default();
-                while !stop.load(Ordering::Relaxed) {
-                    let asked = Instant::now();
-                    let answer = get(port);
-                    counted.slowest = counted.slowest.max(asked.elapsed());
-                    match answer {
-                        Ok(_) => counted.answered += 1,
-                        Err(error) => counted.failed.push(error),
-                    }
-                    // Others of this machine's tests want to run, too.
-                    std::thread::sleep(PACE);
-                }
-                counted
-            })
-        };
-        let threads = (0..threads).map(run).collect();
-        Self { stop, threads }
-    }
-
-    pub(crate) fn end(self) -> Counted {
-        self.stop.store(true, Ordering::Relaxed);
-        self.threads.into_iter().map(|thread| thread.join().unwrap()).fold(Counted::default(), |mut all, one| {
-            all.answered += one.answered;
-            all.failed.extend(one.failed);
-            all.slowest = all.slowest.max(one.slowest);
-            all
-        })
-    }
+/// Requests without end, each on a connection of its own.
+pub(crate) fn load(port: u16, clients: usize) -> Load {
+    Load::begin(clients, PACE, move || get(port).map(|_| 1))
 }
 
 /// Scripts of the tests, by what they do. Each answers with its pid.

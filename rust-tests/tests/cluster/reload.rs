@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use rust_tests::home::{Home, is_alive, nodes, until};
 
-use super::http::{Load, SERVER, free_port, get};
+use super::http::{SERVER, get, load};
+use rust_tests::ports::free_port;
 
 /// Without a soak, which most tests here are not about.
 fn start(home: &Home, node: &str, script: &str, instances: &str, port: u16, more: &[&str]) {
@@ -22,9 +23,9 @@ fn start_with(home: &Home, node: &str, script: &str, instances: &str, port: u16,
     let pids: BTreeSet<String> = home.slots("web").iter().map(|slot| slot.0.to_string()).collect();
     let mut seen = BTreeSet::new();
     until("each instance answers", || {
-        let load = Load::begin(port, 4);
+        let load = load(port, 4);
         seen.extend((0..20).filter_map(|_| get(port).ok()));
-        load.end();
+        let _ = load.end();
         seen == pids
     });
 }
@@ -37,7 +38,7 @@ fn pids(home: &Home) -> BTreeSet<u32> {
 fn reload_loses_nothing(node: &str, script: &str, instances: &str) {
     let (home, port) = (Home::new(), free_port());
     start(&home, node, script, instances, port, &[]);
-    let load = Load::begin(port, 4);
+    let load = load(port, 4);
     for _ in 0..3 {
         let before = pids(&home);
         home.rewake(["reload", "web"]).ok();
@@ -83,7 +84,7 @@ fn a_bad_release_never_replaces_a_good_one() {
         start(&home, "node", SERVER, "2", port, &[]);
         let before = pids(&home);
         home.write("app.js", release);
-        let load = Load::begin(port, 2);
+        let load = load(port, 2);
         let output = home.rewake(["reload", "web"]).fails();
         let counted = load.end();
         assert_eq!(counted.failed, Vec::<String>::new(), "{what}");
@@ -106,7 +107,7 @@ fn a_release_that_dies_a_moment_after_it_listens_never_replaces_a_good_one() {
     assert!(before.contains(&get(port).unwrap().parse().unwrap()));
 
     home.write("app.js", SERVER);
-    let load = Load::begin(port, 2);
+    let load = load(port, 2);
     let began = Instant::now();
     home.rewake(["reload", "web"]).ok();
     assert!(began.elapsed() >= Duration::from_millis(1500), "the first of them has soaked: {:?}", began.elapsed());
@@ -144,7 +145,7 @@ fn a_stop_in_the_middle_of_a_reload_wins() {
 fn an_app_is_scaled_up_and_down_under_load_without_losing_a_request() {
     let (home, port) = (Home::new(), free_port());
     start(&home, "node", SERVER, "2", port, &[]);
-    let load = Load::begin(port, 4);
+    let load = load(port, 4);
     for (to, count) in [("4", 4), ("-1", 3), ("+2", 5), ("1", 1)] {
         home.rewake(["scale", "web", to]).ok();
         assert_eq!(home.slots("web").len(), count);
@@ -159,7 +160,7 @@ fn an_app_is_scaled_up_and_down_under_load_without_losing_a_request() {
 fn the_daemon_dies_in_the_middle_and_reload_and_restart_go_on() {
     let (home, port) = (Home::new(), free_port());
     start(&home, "node", SERVER, "2", port, &[]);
-    let load = Load::begin(port, 4);
+    let load = load(port, 4);
     for _ in 0..3 {
         let (daemon, before) = (home.daemon().unwrap(), pids(&home));
         std::process::Command::new("kill").args(["-KILL", &daemon.to_string()]).status().unwrap();
@@ -178,7 +179,7 @@ fn the_daemon_dies_in_the_middle_and_reload_and_restart_go_on() {
 fn a_daemon_that_dies_in_the_middle_of_a_reload_leaves_one_process_for_each_instance() {
     let (home, port) = (Home::new(), free_port());
     start(&home, "node", SERVER, "2", port, &[]);
-    let load = Load::begin(port, 2);
+    let load = load(port, 2);
     let mut ever = pids(&home);
     for moment in 0..8 {
         let daemon = home.daemon().unwrap();

@@ -5,7 +5,8 @@ use std::fs;
 
 use rust_tests::home::{Home, is_alive, nodes, until};
 
-use super::http::{Load, SERVER, free_port, get};
+use super::http::{SERVER, get, load};
+use rust_tests::ports::free_port;
 
 /// Starts a script in cluster mode.
 fn start(home: &Home, node: &str, script: &str, instances: u32, port: u16) {
@@ -29,9 +30,9 @@ fn all_instances_share_one_port_and_each_answers() {
         assert_eq!(pids.len(), 3);
         let mut seen = BTreeSet::new();
         until("each has answered", || {
-            let load = Load::begin(port, 6);
+            let load = load(port, 6);
             seen.extend(answering(port, 50));
-            load.end();
+            let _ = load.end();
             seen.is_superset(&pids)
         });
         assert_eq!(seen, pids, "{node}");
@@ -64,7 +65,7 @@ fn a_killed_worker_is_replaced_while_the_others_serve() {
     let (home, port) = (Home::new(), free_port());
     start(&home, "node", SERVER, 2, port);
     until("both answer", || get(port).is_ok());
-    let load = Load::begin(port, 4);
+    let load = load(port, 4);
     for _ in 0..5 {
         let (victim, _, restarts) = home.slots("web")[0].clone();
         home.rewake(["send-signal", "SIGKILL", "0"]).ok();

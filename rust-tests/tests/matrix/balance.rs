@@ -11,7 +11,7 @@ use rust_tests::home::is_alive;
 use super::support::MODES;
 use super::support::client::{ask, connect, connect_from, get};
 use super::support::fleet::{App, Fleet, each_node};
-use super::support::ports::{free_port, has_ipv6};
+use rust_tests::ports::{free_port, has_ipv6};
 
 const HOLDER: (&str, &str) = ("holder.js", include_str!("scripts/holder.js"));
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::support::MODES;
 use super::support::client::get;
 use super::support::fleet::{App, Fleet, each_node};
-use super::support::ports::free_port;
+use rust_tests::ports::free_port;
 
 const FORKS: (&str, &str) = ("forks.js", include_str!("scripts/forks.js"));
 const OWN_PRIMARY: (&str, &str) = ("own_primary.js", include_str!("scripts/own_primary.js"));

@@ -11,8 +11,8 @@ use serde_json::json;
 use super::support::MODES;
 use super::support::client::{connect, read_all};
 use super::support::fleet::{App, Fleet, each_node};
-use super::support::ports::free_port;
 use super::support::wire::{Caller, Hearer};
+use rust_tests::ports::free_port;
 
 /// A fleet whose `node` is no Node.
 fn raw_fleet() -> Fleet {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use super::support::fleet::{App, Fleet, Told, each_node};
-use super::support::ports::{free_port, free_ports};
+use rust_tests::ports::{free_port, free_ports};
 
 const SCRIPT: (&str, &str) = ("inspected.js", include_str!("scripts/inspected.js"));
 

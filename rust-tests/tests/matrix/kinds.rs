@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::support::client::{connect, connect_unix, get, read_all};
 use super::support::fleet::{App, Fleet, Node, Told, each_node};
-use super::support::ports::{free_port, has_ipv6};
 use super::support::{MODES, alike};
+use rust_tests::ports::{free_port, has_ipv6};
 
 const SCRIPT: (&str, &str) = ("kinds.js", include_str!("scripts/kinds.js"));
 

@@ -8,7 +8,7 @@ use rewake_unix::listen::group::Group;
 use super::support::MODES;
 use super::support::client::{Load, connect_unix, get};
 use super::support::fleet::{App, Fleet, each_node};
-use super::support::ports::free_port;
+use rust_tests::ports::free_port;
 
 const RETRIES: (&str, &str) = ("retries.js", include_str!("scripts/retries.js"));
 const SERVER: (&str, &str) = ("server.js", include_str!("scripts/server.js"));

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::support::fleet::{App, Fleet, each_node};
-use super::support::ports::free_port;
 use super::support::wire::{Caller, Hearer};
+use rust_tests::ports::free_port;
 
 const SCRIPT: (&str, &str) = ("speak.js", include_str!("scripts/speak.js"));
 

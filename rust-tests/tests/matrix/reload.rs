@@ -8,7 +8,7 @@ use rust_tests::home::is_alive;
 use super::support::MODES;
 use super::support::client::{Kept, Load, connect_unix, get, get_from};
 use super::support::fleet::{App, Fleet, each_node};
-use super::support::ports::free_port;
+use rust_tests::ports::free_port;
 
 const SERVER: (&str, &str) = ("server.js", include_str!("scripts/server.js"));
 

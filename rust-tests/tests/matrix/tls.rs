@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::support::MODES;
 use super::support::client::connect;
 use super::support::fleet::{App, Fleet, each_node};
-use super::support::ports::free_port;
+use rust_tests::ports::free_port;
 
 #[test]
 fn a_session_goes_on_with_another_worker_and_with_those_of_a_later_release() {

@@ -4,7 +4,8 @@ use std::net::TcpListener;
 
 use rust_tests::home::{Home, until};
 
-use super::http::{SERVER, free_port, get, opened, pid, refuses, start};
+use super::http::{SERVER, get, opened, pid, refuses, start};
+use rust_tests::ports::free_port;
 
 #[test]
 fn stop_frees_the_address_and_start_takes_it_again() {

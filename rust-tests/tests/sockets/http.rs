@@ -1,16 +1,17 @@
 //! Apps that serve on what they are given, and clients that ask them: one request a connection, with a bound.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rust_tests::home::{Home, PATIENCE, is_alive, until};
+use rust_tests::load::Load;
 use serde_json::Value;
+
+/// Between two requests of one client.
+const PACE: Duration = Duration::from_millis(1);
 
 /// Answers with what it is on its first socket; `/die` ends it, `/slow` takes a while. It closes in order at SIGINT.
 pub(crate) const SERVER: &str = "
@@ -25,14 +26,6 @@ server.listen({ fd: 3 }, () => {
 });
 process.on('SIGINT', () => server.close(() => process.exit(0)));
 ";
-
-/// A port that nobody used a moment ago. Below the range from which Linux takes ports for outgoing connections: one of the many that
-/// loads make would be in the way.
-pub(crate) fn free_port() -> u16 {
-    let start = RandomState::new().build_hasher().finish() % 12_000;
-    let port = |at: u64| u16::try_from(20_000 + (start + at) % 12_000).unwrap();
-    (0..12_000).map(port).find(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok()).expect("a free port")
-}
 
 /// The answer to one request on a connection of its own.
 pub(crate) fn get(port: u16, path: &str) -> Result<Value, String> {
@@ -128,54 +121,12 @@ pub(crate) fn lines(path: &Path) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Requests without end, from several threads, until stopped.
-pub(crate) struct Load {
-    stop: Arc<AtomicBool>,
-    threads: Vec<JoinHandle<Counted>>,
+/// Requests without end, a connection for each.
+pub(crate) fn load(port: u16, clients: usize) -> Load {
+    Load::begin(clients, PACE, move || get(port, "/").map(|_| 1))
 }
 
-/// What came of a load.
-#[derive(Debug, Default)]
-pub(crate) struct Counted {
-    pub(crate) answered: u64,
-    pub(crate) failed: Vec<String>,
-}
-
-impl Load {
-    /// A connection for each request.
-    pub(crate) fn begin(port: u16, threads: usize) -> Self {
-        Self::of(threads, move || get(port, "/").map(|_| 1))
-    }
-
-    /// Connections that are kept for as long as the server likes.
-    pub(crate) fn of_kept_connections(port: u16, threads: usize) -> Self {
-        Self::of(threads, move || converse(port))
-    }
-
-    fn of(threads: usize, request: impl Fn() -> Result<u64, String> + Copy + Send + 'static) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let run = |_| {
-            let stop = Arc::clone(&stop);
-            std::thread::spawn(move || {
-                let mut counted = Counted::default();
-                while !stop.load(Ordering::Relaxed) {
-                    match request() {
-                        Ok(answered) => counted.answered += answered,
-                        Err(error) => counted.failed.push(error),
-                    }
-                }
-                counted
-            })
-        };
-        Self { threads: (0..threads).map(run).collect(), stop }
-    }
-
-    pub(crate) fn end(self) -> Counted {
-        self.stop.store(true, Ordering::Relaxed);
-        self.threads.into_iter().map(|thread| thread.join().unwrap()).fold(Counted::default(), |mut all, one| {
-            all.answered += one.answered;
-            all.failed.extend(one.failed);
-            all
-        })
-    }
+/// Requests without end, on connections that are kept for as long as the server likes.
+pub(crate) fn load_on_kept_connections(port: u16, clients: usize) -> Load {
+    Load::begin(clients, PACE, move || converse(port))
 }

@@ -6,7 +6,8 @@ use std::os::unix::net::UnixStream;
 use rust_tests::home::{Home, is_alive, nodes, until};
 use serde_json::json;
 
-use super::http::{SERVER, ask, free_port, get, kill_daemon, opened, opened_port, pid, refuses, start, with_file};
+use super::http::{SERVER, ask, get, kill_daemon, opened, opened_port, pid, refuses, start, with_file};
+use rust_tests::ports::free_port;
 
 #[test]
 fn a_connection_that_comes_while_nobody_runs_is_answered_by_the_successor() {
@@ -54,7 +55,7 @@ fn a_killed_daemon_leaves_sockets_and_processes_and_the_next_one_has_both() {
     let path = home.folder().join("a.sock");
     let inode = || std::fs::metadata(&path).unwrap().ino();
     let (pids, file) = (home.slots("web"), inode());
-    let load = super::http::Load::begin(port, 2);
+    let load = super::http::load(port, 2);
     for _ in 0..2 {
         kill_daemon(&home);
     }

@@ -4,7 +4,8 @@ use std::process::{Command, Stdio};
 
 use rust_tests::home::Home;
 
-use super::http::{Load, free_port, get, pid, refuses};
+use super::http::{get, load, pid, refuses};
+use rust_tests::ports::free_port;
 
 /// `socketserver` on the first socket; `/die` ends it. It stops accepting at SIGINT and finishes what it has.
 const SERVER: &str = "
@@ -87,7 +88,7 @@ fn a_python_program_serves_is_succeeded_and_reloaded_without_a_lost_connection()
     // Nobody has to wait for it to listen: the queue does.
     let first = pid(&get(port, "/die").unwrap());
     assert_ne!(pid(&get(port, "/").unwrap()), first);
-    let load = Load::begin(port, 3);
+    let load = load(port, 3);
     for _ in 0..2 {
         home.rewake(["reload", "py"]).ok();
     }

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use rust_tests::home::{Home, children, is_alive, nodes, until};
 use serde_json::{Value, json};
 
-use super::http::{Load, SERVER, free_port, get, kill_daemon, opened, opened_port, pid, refuses, start, with_file};
+use super::http::{
+    SERVER, get, kill_daemon, load, load_on_kept_connections, opened, opened_port, pid, refuses, start, with_file,
+};
+use rust_tests::ports::free_port;
 
 fn pids(home: &Home) -> BTreeSet<u32> {
     home.slots("web").iter().map(|slot| slot.0).collect()
@@ -15,7 +18,7 @@ fn pids(home: &Home) -> BTreeSet<u32> {
 fn reload_loses_nothing(node: &str, more: &[&str]) {
     let (home, port) = (Home::new(), free_port());
     start(&home, node, SERVER, port, more);
-    let load = Load::begin(port, 4);
+    let load = load(port, 4);
     for _ in 0..2 {
         let before = pids(&home);
         home.rewake(["reload", "web"]).ok();
@@ -49,7 +52,7 @@ fn with_the_drain_helper_no_request_on_a_kept_connection_fails_either() {
             "wait_ready": true, "env": { "SAYS_READY": "1" }, "kill_timeout": 20_000,
         });
         with_file(&home, "start", &app).ok();
-        let load = Load::of_kept_connections(opened_port(&home, "web"), 3);
+        let load = load_on_kept_connections(opened_port(&home, "web"), 3);
         for _ in 0..2 {
             home.rewake(["reload", "web"]).ok();
         }
@@ -93,7 +96,7 @@ fn a_bad_release_replaces_nothing() {
         start(&home, "node", SERVER, port, more);
         let before = pids(&home);
         home.write("app.js", release);
-        let load = Load::begin(port, 2);
+        let load = load(port, 2);
         let output = home.rewake(["reload", "web"]).fails();
         let counted = load.end();
         // The bad one never touches its descriptor, so it takes no connection away.
@@ -120,7 +123,7 @@ fn a_new_list_keeps_what_is_the_same_opens_what_is_new_and_closes_the_rest_at_th
     // Served on the dropped one as well, by the old release.
     let old = format!("require('http').createServer((q, r) => r.end('{{}}')).listen({{ fd: 4 }}); {SERVER}");
     with_file(&home, "start", &release(&home, &old, &json!([at(kept), at(dropped)]), 1)).ok();
-    let (load, both) = (Load::begin(kept, 2), get(dropped, "/"));
+    let (load, both) = (load(kept, 2), get(dropped, "/"));
     assert!(both.is_ok(), "{both:?}");
     let before = pids(&home);
 
@@ -232,7 +235,7 @@ fn a_stop_in_the_middle_of_a_reload_closes() {
 fn a_daemon_that_dies_in_the_middle_of_a_reload_leaves_one_process_for_each_instance_and_no_gap() {
     let (home, port) = (Home::new(), free_port());
     start(&home, "node", SERVER, port, &["-i", "2", "--min-uptime", "100"]);
-    let load = Load::begin(port, 2);
+    let load = load(port, 2);
     for moment in 0..5 {
         let mut reload = home.command(["reload", "web"]).stderr(std::process::Stdio::null()).spawn().unwrap();
         // Different moments of the reload, which takes some 400 ms: before, between and behind its steps.

@@ -2,7 +2,8 @@
 
 use rust_tests::home::{Home, is_alive, kill, until};
 
-use super::load::{SERVER, free_port, get};
+use super::load::{SERVER, get};
+use rust_tests::ports::free_port;
 
 fn kill_daemon(home: &Home) {
     let daemon = home.daemon().unwrap();
@@ -84,10 +85,8 @@ fn one_that_has_not_said_ready_is_still_waited_for() {
 fn a_bad_release_that_was_being_tried_out_is_not_what_a_crash_starts_later() {
     let home = Home::new();
     let (port, good) = (free_port(), SERVER);
-    home.write(
-        "app.js",
-        &format!("if (process.env.RELEASE === 'bad') setInterval(() => {{}}, 1000); else {{ {good} }}"),
-    );
+    let bad = "require('fs').writeFileSync('tried', ''); setInterval(() => {}, 1000);";
+    home.write("app.js", &format!("if (process.env.RELEASE === 'bad') {{ {bad} }} else {{ {good} }}"));
     let args = ["start", "app.js", "--name", "app", "-i", "1", "--listen-timeout", "3000"];
     let output = home.command(args).env("RELEASE", "good").env("PORT", port.to_string()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
@@ -99,11 +98,7 @@ fn a_bad_release_that_was_being_tried_out_is_not_what_a_crash_starts_later() {
         .stderr(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    let new_process = || {
-        let log = std::fs::read_to_string(home.path().join("rewake.log")).unwrap();
-        log.contains("Reload")
-    };
-    until("the bad release is being tried", new_process);
+    until("the bad release is being tried", || home.folder().join("tried").exists());
     kill_daemon(&home);
     reload.wait().unwrap();
     until("the reload has failed", || {

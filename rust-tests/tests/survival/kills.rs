@@ -10,8 +10,9 @@ use rust_tests::sim::rng::Rng;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::load::{Load, SERVER, free_port, get};
+use super::load::{SERVER, end, get, load};
 use super::messages::{Messages, TALKER};
+use rust_tests::ports::free_port;
 
 /// Ends with the code that it is told.
 const MORTAL: &str = "process.on('message', (m) => process.exit(m.code));";
@@ -54,7 +55,7 @@ fn a_daemon_that_is_killed_again_and_again_loses_nothing() {
     stage.start("mortal", MORTAL, 0, &["--max-restarts", "100000"]);
     stage.start("side", "setInterval(() => {}, 1000)", 0, &[]);
     until("both serve", || get(web).is_ok() && get(single).is_ok());
-    let loads = [Load::begin(web), Load::begin(web), Load::begin(single)];
+    let loads = [load(web), load(web), load(single)];
     let messages = Messages::begin(stage.home.path(), stage.home.folder());
     let untouched = [stage.seen("single"), stage.seen("talker")];
     for nth in 0..kills {
@@ -63,7 +64,7 @@ fn a_daemon_that_is_killed_again_and_again_loses_nothing() {
         assert_eq!([stage.seen("single"), stage.seen("talker")], untouched, "kill {nth}, seed {seed}, {scene:?}");
     }
     messages.end();
-    let answered: u64 = loads.into_iter().map(Load::end).sum();
+    let answered: u64 = loads.into_iter().map(end).sum();
     assert!(answered > 10 * kills, "{answered}");
     stage.check_log();
 }

@@ -1,12 +1,10 @@
 //! Requests without end, until stopped. Counts failures instead of hiding them.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
+use std::net::TcpStream;
 use std::time::Duration;
+
+use rust_tests::load::Load;
 
 /// Between two requests of one thread: others of this machine's tests want to run, too.
 const PACE: Duration = Duration::from_millis(2);
@@ -15,14 +13,6 @@ const PACE: Duration = Duration::from_millis(2);
 pub(crate) const SERVER: &str = "
 require('http').createServer((q, r) => r.end(String(process.pid))).listen(+process.env.PORT);
 ";
-
-/// A port that nobody used a moment ago. Below the range from which Linux takes ports for outgoing connections: one of the many that
-/// loads make would be in the way.
-pub(crate) fn free_port() -> u16 {
-    let start = RandomState::new().build_hasher().finish() % 12_000;
-    let port = |at: u64| u16::try_from(20_000 + (start + at) % 12_000).unwrap();
-    (0..12_000).map(port).find(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok()).expect("a free port")
-}
 
 /// One request on a connection of its own.
 pub(crate) fn get(port: u16) -> std::io::Result<String> {
@@ -34,34 +24,14 @@ pub(crate) fn get(port: u16) -> std::io::Result<String> {
     if text.starts_with("HTTP/1.1 200") { Ok(text) } else { Err(std::io::Error::other(format!("{text:?}"))) }
 }
 
-pub(crate) struct Load {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<(u64, Vec<String>)>,
+/// Requests without end from one client.
+pub(crate) fn load(port: u16) -> Load {
+    Load::begin(1, PACE, move || get(port).map(|_| 1).map_err(|error| format!("port {port}: {error}")))
 }
 
-impl Load {
-    pub(crate) fn begin(port: u16) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || {
-            let (mut answered, mut failed) = (0, Vec::new());
-            while !stopped.load(Ordering::Relaxed) {
-                match get(port) {
-                    Ok(_) => answered += 1,
-                    Err(error) => failed.push(format!("port {port}: {error}")),
-                }
-                std::thread::sleep(PACE);
-            }
-            (answered, failed)
-        });
-        Self { stop, thread }
-    }
-
-    /// Ends it; every request must have been answered.
-    pub(crate) fn end(self) -> u64 {
-        self.stop.store(true, Ordering::Relaxed);
-        let (answered, failed) = self.thread.join().unwrap();
-        assert_eq!(failed, Vec::<String>::new(), "{answered} answered");
-        answered
-    }
+/// Ends it; every request must have been answered.
+pub(crate) fn end(load: Load) -> u64 {
+    let counted = load.end();
+    assert_eq!(counted.failed, [""; 0], "{} answered", counted.answered);
+    counted.answered
 }

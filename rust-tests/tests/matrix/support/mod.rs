@@ -2,7 +2,6 @@
 
 pub(crate) mod client;
 pub(crate) mod fleet;
-pub(crate) mod ports;
 pub(crate) mod wire;
 
 use serde_json::Value;

@@ -13,12 +13,20 @@ const COUNT: u16 = 22_000;
 static LOCKS: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 /// A port that is free for TCP and UDP, and stays this test's own until it ends.
-pub(crate) fn free_port() -> u16 {
+///
+/// # Panics
+/// When none is free.
+#[must_use]
+pub fn free_port() -> u16 {
     free_ports(1)
 }
 
 /// As [`free_port`], the first of so many in a row.
-pub(crate) fn free_ports(count: u16) -> u16 {
+///
+/// # Panics
+/// When there are not so many.
+#[must_use]
+pub fn free_ports(count: u16) -> u16 {
     let user = std::fs::metadata("/proc/self").unwrap().uid();
     let folder = std::env::temp_dir().join(format!("rewake-test-ports-{user}"));
     std::fs::create_dir_all(&folder).unwrap();
@@ -53,6 +61,7 @@ fn is_free(port: u16) -> bool {
 }
 
 /// Whether this machine has IPv6.
-pub(crate) fn has_ipv6() -> bool {
+#[must_use]
+pub fn has_ipv6() -> bool {
     TcpListener::bind(("::1", 0)).is_ok()
 }
