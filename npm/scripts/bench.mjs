@@ -3,20 +3,25 @@
 
 import { spawn, spawnSync } from 'node:child_process'
 import fs from 'node:fs'
+import { Agent } from 'node:http'
 import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { askUntil, freePorts } from './support/http.mjs'
+import { ask, askUntil, freePorts } from './support/http.mjs'
 import { root } from './support/paths.mjs'
 
 const ROUNDS = 5
 const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'rewake-bench-'))
 const app = path.join(folder, 'app.js')
+const bare = path.join(folder, 'bare', 'app.js')
 const files = { 100: fleet(100), 200: fleet(200) }
 
 fs.writeFileSync(app, `require('http').createServer((_, response) => response.end(JSON.stringify({ pid: process.pid })))
   .listen(+process.env.PORT, '127.0.0.1')
 process.on('SIGINT', () => process.exit(0))`)
+fs.mkdirSync(path.dirname(bare))
+fs.writeFileSync(bare, `require('http').createServer((_, response) => setTimeout(() => response.end(JSON.stringify({ pid: process.pid })), 5))
+  .listen(+process.env.PORT, '127.0.0.1')`)
 
 class Tool {
   constructor(name, command) {
@@ -77,6 +82,34 @@ function switches(pid) {
   return threads.map(of).reduce((sum, one) => sum + one, 0)
 }
 
+/** Time on a CPU so far, ms. */
+function cpu(pid) {
+  const of = id => Number(fs.readFileSync(`/proc/${pid}/task/${id}/schedstat`, 'latin1').split(' ')[0])
+  return sum(fs.readdirSync(`/proc/${pid}/task`).map(of)) / 1e6
+}
+
+/** Two workers on one port. */
+async function cluster(tool) {
+  tool.env.PORT = String(await freePorts(1))
+  tool.run('start', bare, '--name', 'cluster', '-i', '2')
+  await askUntil(+tool.env.PORT, () => true)
+}
+
+/** Sixteen clients that ask without a pause; how many requests failed. */
+async function hammer(port, { keepAlive, until }) {
+  let [asked, failed] = [0, 0]
+  const client = async () => {
+    const agent = new Agent({ keepAlive, maxSockets: 1 })
+    while (!until(asked)) {
+      asked += 1
+      await ask(port, '/', { agent }).catch(() => (failed += 1))
+    }
+    agent.destroy()
+  }
+  await Promise.all(Array.from({ length: 16 }, client))
+  return failed
+}
+
 const sum = list => list.reduce((total, one) => total + one, 0)
 const median = list => list.sort((a, b) => a - b)[Math.floor(list.length / 2)]
 
@@ -106,6 +139,18 @@ const figures = [
     const took = tool.run('stop', 'web')
     tool.run('start', 'web')
     return took
+  }],
+  ['CPU of the supervisor for 1,000 new connections to a cluster', 'ms', ROUNDS, async (tool, round) => {
+    if (round === 0) await cluster(tool)
+    const own = tool.own()
+    const before = sum(own.map(({ pid }) => cpu(pid)))
+    await hammer(+tool.env.PORT, { keepAlive: false, until: asked => asked >= 4000 })
+    return (sum(own.map(({ pid }) => cpu(pid))) - before) / 4
+  }],
+  ['requests that fail in a `reload` of an app without a stop handler', '', ROUNDS, async tool => {
+    let isOver = false
+    tool.begin('reload', 'cluster').once('exit', () => (isOver = true))
+    return hammer(+tool.env.PORT, { keepAlive: true, until: () => isOver })
   }],
   ['`list` with 100 apps', 'ms', 3 * ROUNDS, (tool, round) => {
     if (round === 0) {
