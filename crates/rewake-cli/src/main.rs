@@ -2,7 +2,6 @@
 
 mod args;
 mod commands;
-mod follow;
 mod ui;
 mod watched;
 

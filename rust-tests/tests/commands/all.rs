@@ -12,6 +12,7 @@ mod jlist;
 mod kill;
 mod list;
 mod logs;
+mod logs_wanted;
 mod pid;
 mod ping;
 mod reload;

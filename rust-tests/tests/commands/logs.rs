@@ -102,6 +102,11 @@ fn what_is_written_is_followed_through_flush_and_rotation() {
     home.run("flush web").good();
     say(&home, "web", "log", "after the flush");
     assert_eq!(following.next(), "0|web | after the flush");
+    for time in ["first", "second"] {
+        home.run("rotate web").good();
+        say(&home, "web", "log", &format!("after the {time} rotation"));
+        assert_eq!(following.next(), format!("0|web | after the {time} rotation"));
+    }
     following.interrupt();
 }
 
@@ -118,6 +123,48 @@ fn apps_that_are_started_later_are_followed_too() {
     say(&home, "later", "log", "from the later one");
     assert_eq!(following.next(), "from the later one");
     following.interrupt();
+}
+
+#[test]
+fn restarts_scaling_deletion_and_a_new_beginning_are_followed() {
+    let home = Home::new();
+    home.file("app.js", SPEAKER);
+    home.run("start app.js -n web").good();
+    home.wait_for_output("web", "up");
+    let following = Following::new(home.command(&["logs", "web"]));
+    assert_eq!(following.next(), "0|web | up");
+    home.run("restart web").good();
+    assert_eq!(following.next(), "0|web | up");
+    home.run("delete web").good();
+    home.run("start app.js -n web").good();
+    assert_eq!(following.next(), "0|web | up");
+    home.run("scale web 2").good();
+    home.run("reload web").good();
+    for _ in 0..3 {
+        let line = following.next();
+        assert!(line.ends_with("web | up"), "{line}");
+    }
+    following.interrupt();
+}
+
+#[test]
+fn ctrl_c_is_heard_when_nobody_reads() {
+    let home = Home::new();
+    home.file("app.js", "process.stdout.write('x'.repeat(99).concat('\\n').repeat(20000)); console.log('up'); setInterval(() => {}, 1000);");
+    home.run("start app.js -n web").good();
+    home.wait_for_output("web", "up");
+    let words = ["logs", "web", "--raw", "--lines", "20001"];
+    let mut child = home.command(&words).spawn().unwrap();
+    // It writes: its pipe is full, or about to be.
+    let mut first = [0];
+    std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut first).unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let mut code = None;
+    wait("logs ends after Ctrl-C", || {
+        code = child.try_wait().unwrap();
+        code.is_some()
+    });
+    assert_eq!(code.unwrap().code(), Some(0));
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub(crate) struct Crate<'a> {
 /// From the bottom to the top. A crate may use those of the lines before its own, and none of its own line.
 const LINES: &[&[&str]] = &[
     &["rewake-core", "rewake-nodeipc", "rewake-wire"],
-    &["rewake-unix"],
+    &["rewake-logs", "rewake-unix"],
     &["rewake-keeper"],
     &["rewake-config", "rewake-engine"],
     &["rewake-client", "rewake-daemon"],

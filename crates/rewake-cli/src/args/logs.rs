@@ -1,4 +1,4 @@
-//! `logs [target]`: last lines, then what comes.
+//! `logs [target]`: last lines, or those since a time, then what comes.
 
 use clap::Args;
 
@@ -8,9 +8,21 @@ pub(crate) struct Logs {
     /// Id, name, namespace, `all` or `/regex/`
     #[arg(value_name = "TARGET")]
     pub(crate) target: Option<String>,
-    /// Lines from the end of each file
-    #[arg(long, value_name = "N", default_value_t = 15)]
-    pub(crate) lines: usize,
+    /// Lines from the end of each file [default: 15; with --since: all]
+    #[arg(long, value_name = "N")]
+    pub(crate) lines: Option<usize>,
+    /// Only lines since this time: `10m`, `2h`, `1d`, `2026-11-21 13:45:00`, RFC 3339
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) since: Option<String>,
+    /// Only lines up to this time; does not follow
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) until: Option<String>,
+    /// Only lines of this level and graver ones: trace, debug, info, warn, error, fatal
+    #[arg(long, value_name = "LEVEL", allow_hyphen_values = true)]
+    pub(crate) level: Option<String>,
+    /// Only lines in which this regular expression matches
+    #[arg(long, value_name = "REGEX", allow_hyphen_values = true)]
+    pub(crate) grep: Option<String>,
     /// Only its output
     #[arg(long = "out", conflicts_with = "only_err")]
     pub(crate) only_out: bool,
@@ -23,7 +35,7 @@ pub(crate) struct Logs {
     /// Lines as `app=… id=… type=… message=…`
     #[arg(long)]
     pub(crate) format: bool,
-    /// Only the last lines, do not follow
+    /// Only what there is, do not follow
     #[arg(long)]
     pub(crate) nostream: bool,
     /// Time before each followed line [default format: YYYY-MM-DDTHH:mm:ss]
@@ -33,3 +45,18 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) highlight: Option<String>,
 }
+
+/// What `logs --help` says beside the options.
+pub(crate) const NOTES: &str = "\
+Lines of several apps are shown in the order of the times that they tell: those of --time, --log-date-format and
+--log-type json, or of the app's own logger (a time at the head of the line, or `time`, `timestamp`, `ts` of a JSON line).
+A line without a time goes with the one before it. Logs whose lines tell none come first, one after the other, the one
+that was written last at the end. What is followed is shown as it arrives.
+
+--since also reads files that were put aside, compressed or not. In a file in order it finds its place at once; where
+lines tell no time it says so, and shows the last ones.
+
+--level takes `level` and `severity` of JSON lines (names, pino's numbers) and markers such as [error], WARN,
+level=info, TypeError:. What names none counts as info, on stderr as error; an indented line goes with the one before it.
+
+A line is judged by its first MiB. --json gives a longer one in several objects.";

@@ -96,9 +96,11 @@ fn every_alias_means_its_verb() {
     }
     assert!(matches!(line("ls -m").command, Command::List));
     assert!(
-        matches!(line("log web --lines 3 --nostream").command, Command::Logs(logs) if logs.lines == 3 && logs.nostream)
+        matches!(line("log web --lines 3 --nostream").command, Command::Logs(logs) if logs.lines == Some(3) && logs.nostream)
     );
-    assert!(matches!(line("--lines 3 log").command, Command::Logs(logs) if logs.lines == 3 && logs.target.is_none()));
+    assert!(
+        matches!(line("--lines 3 log").command, Command::Logs(logs) if logs.lines == Some(3) && logs.target.is_none())
+    );
     assert!(matches!(line("sendSignal USR2 web api").command, Command::SendSignal(it) if it.targets == ["web", "api"]));
 }
 

@@ -8,7 +8,6 @@ use rewake_wire::{Done, ErrorCode, Request, SlotResult, WhenKnown};
 
 use super::session::{Results, Session, is_failure};
 use super::{Failure, apps, restart};
-use crate::follow;
 use crate::ui::{done, now_ms};
 
 /// How long a person is made to wait so that an app which ends at once is told. A script gets its answer at once.
@@ -103,7 +102,7 @@ fn last_written(path: &str, since_ms: u64) -> Option<Vec<Vec<u8>>> {
     if !found.is_file() || written_ms + 10 < since_ms {
         return None;
     }
-    follow::last_lines(&mut file, LAST_LINES).ok().filter(|lines| !lines.is_empty())
+    rewake_logs::last_lines(&mut file, LAST_LINES).ok().filter(|lines| !lines.is_empty())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::args::options::{APP, LIFE, LOGS, SHOWN};
 use crate::args::verb::VERBS;
-use crate::args::{Verb, description};
+use crate::args::{Verb, description, logs};
 
 /// The program's usage.
 pub(super) fn usage() -> String {
@@ -98,6 +98,9 @@ pub(super) fn verb(verb: Verb) -> String {
         .about(verb.about())
         .override_usage(format!("rewake {}{arguments} [options]{script_args}", verb.name()))
         .color(clap::ColorChoice::Never);
+    if verb == Verb::Logs {
+        command = command.after_help(logs::NOTES);
+    }
     command.render_help().to_string()
 }
 
@@ -113,7 +116,13 @@ mod tests {
         }
         assert!(!start.contains("--no-vizion"), "{start}");
         let logs = verb(Verb::Logs);
-        assert!(logs.contains("--lines") && logs.contains("--silent") && !logs.contains("--kill-timeout"), "{logs}");
+        assert!(
+            logs.contains("--lines")
+                && logs.contains("pino")
+                && logs.contains("--silent")
+                && !logs.contains("--kill-timeout"),
+            "{logs}"
+        );
         assert!(verb(Verb::Restart).contains("--update-env"));
         assert!(verb(Verb::Save).contains("--force"));
         for (_, names, _) in VERBS {

@@ -1,19 +1,10 @@
 //! One line of an app's output as the user wants to see it. Bytes pass as they are, but in JSON, which must be UTF-8.
 
+use rewake_logs::{Origin, Piece};
 use rewake_wire::Stream;
 use serde_json::json;
 
 use super::{Colour, Styles, table};
-
-/// Where a line comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Origin {
-    pub(crate) id: u32,
-    pub(crate) name: String,
-    /// `0|web`, or `web` for a file that several instances share.
-    pub(crate) label: String,
-    pub(crate) stream: Stream,
-}
 
 /// How lines are written.
 #[derive(Debug, Clone)]
@@ -37,14 +28,45 @@ pub(crate) enum Shape {
 }
 
 impl LineForm {
-    /// Appends the line; `now` is when it was read, `None` for one that was there before.
-    pub(crate) fn write(&self, to: &mut Vec<u8>, origin: &Origin, line: &[u8], now: Option<&jiff::Zoned>) {
+    /// Appends a whole line; `now` is when it was read.
+    pub(crate) fn write_line(&self, to: &mut Vec<u8>, origin: &Origin, line: &[u8], now: Option<&jiff::Zoned>) {
+        self.write(to, origin, Piece { bytes: line, begins: true, ends: true }, now);
+    }
+
+    /// Appends what was there before. The time that it tells, ms, is told where there is a field for it.
+    pub(crate) fn write_old(&self, to: &mut Vec<u8>, origin: &Origin, piece: Piece<'_>, stamp: Option<i64>) {
+        let time = match self.shape {
+            Shape::Json | Shape::KeyValue => stamp.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()),
+            Shape::Labelled | Shape::Raw => None,
+        };
+        self.write(to, origin, piece, time.map(|time| time.to_zoned(jiff::tz::TimeZone::system())).as_ref());
+    }
+
+    /// Appends a piece of a line; `now` is when it was read, `None` where that is not known.
+    pub(crate) fn write(&self, to: &mut Vec<u8>, origin: &Origin, piece: Piece<'_>, now: Option<&jiff::Zoned>) {
+        match self.shape {
+            Shape::Json => object(to, origin, piece.bytes, now),
+            Shape::Raw | Shape::Labelled | Shape::KeyValue => {
+                if piece.begins {
+                    self.begin(to, origin, now);
+                }
+                to.extend_from_slice(&self.marked(piece.bytes));
+                if !piece.ends {
+                    return;
+                }
+            }
+        }
+        to.push(b'\n');
+    }
+
+    /// What stands before a line.
+    fn begin(&self, to: &mut Vec<u8>, origin: &Origin, now: Option<&jiff::Zoned>) {
         let stamp = match (&self.timestamp, now) {
             (Some(format), Some(now)) => Some(date(now, format)),
             (Some(_) | None, Some(_) | None) => None,
         };
         match self.shape {
-            Shape::Raw => to.extend_from_slice(&self.marked(line)),
+            Shape::Raw | Shape::Json => {}
             Shape::Labelled => {
                 if let Some(stamp) = stamp {
                     to.extend_from_slice(format!("{stamp} ").as_bytes());
@@ -56,18 +78,6 @@ impl LineForm {
                 let pad = self.label_width.saturating_sub(label_width(&origin.label));
                 let label = format!("{}{} | ", origin.label, " ".repeat(pad));
                 to.extend_from_slice(self.styles.paint(colour, &label).as_bytes());
-                to.extend_from_slice(&self.marked(line));
-            }
-            Shape::Json => {
-                let time = now.map(|now| format!("{:.3}", now.timestamp()));
-                let object = json!({
-                    "message": String::from_utf8_lossy(line),
-                    "timestamp": time,
-                    "type": kind(origin.stream),
-                    "process_id": origin.id,
-                    "app_name": origin.name,
-                });
-                to.extend_from_slice(object.to_string().as_bytes());
             }
             Shape::KeyValue => {
                 let stamp = stamp.or_else(|| now.map(|now| date(now, "YYYY-MM-DDTHH:mm:ssZ")));
@@ -76,10 +86,8 @@ impl LineForm {
                 }
                 let head = format!("app={} id={} type={} message=", origin.name, origin.id, kind(origin.stream));
                 to.extend_from_slice(head.as_bytes());
-                to.extend_from_slice(line);
             }
         }
-        to.push(b'\n');
     }
 
     fn marked<'a>(&self, line: &'a [u8]) -> std::borrow::Cow<'a, [u8]> {
@@ -106,6 +114,21 @@ impl LineForm {
 /// Columns of the terminal that a label takes.
 pub(crate) fn label_width(label: &str) -> usize {
     table::width_of(label)
+}
+
+fn object(to: &mut Vec<u8>, origin: &Origin, line: &[u8], now: Option<&jiff::Zoned>) {
+    // Of `log_type: json`: the same object already.
+    if origin.json && line.starts_with(b"{\"message\":") && line.ends_with(b"}") {
+        return to.extend_from_slice(line);
+    }
+    let object = json!({
+        "message": String::from_utf8_lossy(line),
+        "timestamp": now.map(|now| format!("{:.3}", now.timestamp())),
+        "type": kind(origin.stream),
+        "process_id": origin.id,
+        "app_name": origin.name,
+    });
+    to.extend_from_slice(object.to_string().as_bytes());
 }
 
 fn kind(stream: Stream) -> &'static str {
@@ -151,7 +174,7 @@ mod tests {
     use super::*;
 
     fn origin() -> Origin {
-        Origin { id: 3, name: "web".into(), label: "3|web".into(), stream: Stream::Err }
+        Origin { id: 3, name: "web".into(), label: "3|web".into(), stream: Stream::Err, json: false }
     }
 
     fn form(shape: Shape) -> LineForm {
@@ -160,7 +183,7 @@ mod tests {
 
     fn written(form: &LineForm, line: &[u8], now: Option<&jiff::Zoned>) -> String {
         let mut bytes = Vec::new();
-        form.write(&mut bytes, &origin(), line, now);
+        form.write_line(&mut bytes, &origin(), line, now);
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
@@ -172,6 +195,24 @@ mod tests {
         let object: serde_json::Value = serde_json::from_str(&written(&form(Shape::Json), b"a\"\xff", None)).unwrap();
         assert_eq!(object["message"], "a\"\u{fffd}");
         assert_eq!((&object["type"], &object["process_id"]), (&json!("err"), &json!(3)));
+    }
+
+    #[test]
+    fn a_line_in_pieces_is_one_line_and_its_own_objects_pass() {
+        let mut bytes = Vec::new();
+        let form = form(Shape::Labelled);
+        form.write(&mut bytes, &origin(), Piece { bytes: b"he", begins: true, ends: false }, None);
+        form.write(&mut bytes, &origin(), Piece { bytes: b"llo", begins: false, ends: true }, None);
+        assert_eq!(String::from_utf8_lossy(&bytes), "3|web   | hello\n");
+        let line = r#"{"message":"x","timestamp":"y","type":"err","process_id":3,"app_name":"web"}"#;
+        let mut bytes = Vec::new();
+        let json = LineForm { shape: Shape::Json, ..form };
+        json.write_line(&mut bytes, &Origin { json: true, ..origin() }, line.as_bytes(), None);
+        assert_eq!(String::from_utf8_lossy(&bytes), format!("{line}\n"));
+        bytes.clear();
+        let whole = Piece { bytes: b"x", begins: true, ends: true };
+        json.write_old(&mut bytes, &origin(), whole, Some(1_795_268_700_000));
+        assert!(String::from_utf8_lossy(&bytes).contains(r#""timestamp":"2026-11-21T13:45:00.000Z""#));
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Output of apps: where it goes, how it gets there, and who else sees it. Bytes are never decoded on their way to the file.
 
 mod compress;
-mod date;
 pub(crate) mod file;
 mod files;
 mod history;

@@ -2,9 +2,8 @@
 
 use std::io::Write;
 
+use rewake_logs::DateFormat;
 use rewake_wire::{LogSpec, Stream};
-
-use super::date::DateFormat;
 
 /// How lines are written.
 #[derive(Debug)]

@@ -7,15 +7,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use rewake_logs::DateFormat;
+pub(crate) use rewake_logs::aside::{COMPRESSED, PART};
+use rewake_logs::aside::{DATE, parse, split};
 use rewake_wire::Rotation;
 
-use super::date::DateFormat;
 use crate::clock::epoch_ms;
-
-const DATE: &str = "YYYY-MM-DD_HH-mm-ss";
-pub(crate) const COMPRESSED: &str = ".gz";
-/// A file that is being compressed.
-pub(crate) const PART: &str = ".gz.part";
 
 /// Puts a file aside; its new name. A link stays one: what it leads to is put aside.
 pub(crate) fn put_aside(path: &Path) -> io::Result<PathBuf> {
@@ -97,33 +94,6 @@ pub(crate) fn prune(olds: Vec<Old>, rotation: &Rotation) -> Vec<Old> {
     kept
 }
 
-/// Date and number of a file put aside of this log, compressed or not; `None` for any other name.
-fn parse(name: &str, path: &Path) -> Option<(String, u32)> {
-    let (stem, extension) = split(path);
-    let name = name.strip_suffix(PART).or_else(|| name.strip_suffix(COMPRESSED)).unwrap_or(name);
-    let rest = name.strip_prefix(stem.as_str())?.strip_prefix("__")?.strip_suffix(extension.as_str())?;
-    let (date, more) = rest.split_at_checked("2026-11-21_13-45-00".len())?;
-    let fits = |(at, byte): (usize, u8)| match at {
-        4 | 7 | 13 | 16 => byte == b'-',
-        10 => byte == b'_',
-        _ => byte.is_ascii_digit(),
-    };
-    let number = match more.strip_prefix('-') {
-        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => digits.parse().ok()?,
-        Some(_) => return None,
-        None if more.is_empty() => 1,
-        None => return None,
-    };
-    date.bytes().enumerate().all(fits).then(|| (date.to_owned(), number))
-}
-
-/// Stem, and extension with its point.
-fn split(path: &Path) -> (String, String) {
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let extension = path.extension().map_or_else(String::new, |extension| format!(".{}", extension.to_string_lossy()));
-    (stem, extension)
-}
-
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -133,30 +103,6 @@ pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_names_of_this_log_are_its_own() {
-        let log = Path::new("/l/web-out.log");
-        for name in [
-            "web-out__2026-11-21_13-45-00.log",
-            "web-out__2026-11-21_13-45-00-2.log",
-            "web-out__2026-11-21_13-45-00.log.gz",
-            "web-out__2026-11-21_13-45-00.log.gz.part",
-        ] {
-            assert!(parse(name, log).is_some(), "{name}");
-        }
-        for name in [
-            "web-out.log",
-            "web-out__notes.log",
-            "web-out__2026-11-21_13-45-00.txt",
-            "web-out__2026-11-21_13-45-00-.log",
-            "my-web-out__2026-11-21_13-45-00.log",
-            "web-out__2026-11-21_13-45-00x.log",
-            "web-out__ééééééééé.log",
-        ] {
-            assert!(parse(name, log).is_none(), "{name}");
-        }
-    }
 
     #[test]
     fn the_newest_stay_within_the_bounds() {

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
+use rewake_logs::Origin;
 use rewake_wire::{Event, ExitInfo, LogLines, ProcessEvent, ProcessEventKind, Stream};
 
 use crate::args::runtime::Runtime;
 use crate::ui::Ui;
-use crate::ui::log_line::{self, LineForm, Origin, Shape};
+use crate::ui::log_line::{self, LineForm, Shape};
 
 /// Columns that all labels are padded to at most.
 const WIDEST_LABEL: usize = 24;
@@ -52,14 +53,14 @@ impl Output {
     fn lines(&mut self, lines: &LogLines, to: &mut VecDeque<Chunk>) {
         let label = format!("{}|{}", lines.id, lines.name);
         self.form.label_width = self.form.label_width.max(log_line::label_width(&label)).min(WIDEST_LABEL);
-        let origin = Origin { id: lines.id, name: lines.name.clone(), label, stream: lines.stream };
+        let origin = Origin { id: lines.id, name: lines.name.clone(), label, stream: lines.stream, json: false };
         let ms = i64::try_from(lines.at_ms).unwrap_or(i64::MAX);
         let at = jiff::Timestamp::from_millisecond(ms).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
         // Only bare lines are told apart by where they go; all others say it themselves, as PM2's do.
         let stream = if self.form.shape == Shape::Raw { lines.stream } else { Stream::Out };
         let mut text = Vec::new();
         for line in &lines.lines {
-            self.form.write(&mut text, &origin, line.as_bytes(), Some(&at));
+            self.form.write_line(&mut text, &origin, line.as_bytes(), Some(&at));
         }
         put(to, stream, &text);
     }

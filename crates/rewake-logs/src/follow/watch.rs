@@ -1,6 +1,7 @@
 //! The kernel's word that files and folders changed (inotify). Never polls.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd, RawFd};
 use std::path::Path;
@@ -9,7 +10,7 @@ use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
 use tokio::io::unix::AsyncFd;
 
-use crate::watched;
+use super::watched;
 
 /// What has happened.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(super) enum Change {
     Written(WatchDescriptor),
     /// In the watched folder this name now means another file.
     Appeared(WatchDescriptor, OsString),
+    /// The watch has ended with its file.
+    Ended(WatchDescriptor),
     /// Changes were lost because there were too many: look at everything.
     Overflow,
 }
@@ -44,20 +47,16 @@ impl Watch {
         Ok(Self { inotify: watched::readable(Raw(inotify))? })
     }
 
-    /// Watches the file that the path means now, wherever it is moved to.
-    pub(super) fn file(&self, path: &Path) -> io::Result<WatchDescriptor> {
-        Ok(self.inotify.get_ref().0.add_watch(path, AddWatchFlags::IN_MODIFY)?)
+    /// Watches an open file, wherever it is moved to: by its descriptor, as its path may mean another one already.
+    pub(super) fn file(&self, file: &File) -> io::Result<WatchDescriptor> {
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        Ok(self.inotify.get_ref().0.add_watch(path.as_str(), AddWatchFlags::IN_MODIFY)?)
     }
 
     /// Watches for new names in a folder.
     pub(super) fn folder(&self, path: &Path) -> io::Result<WatchDescriptor> {
         let flags = AddWatchFlags::IN_CREATE | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_ONLYDIR;
         Ok(self.inotify.get_ref().0.add_watch(path, flags)?)
-    }
-
-    /// Ends a watch; one that the kernel ended already is no error.
-    pub(super) fn forget(&self, watch: WatchDescriptor) {
-        self.inotify.get_ref().0.rm_watch(watch).ok();
     }
 
     /// Waits for changes. Cancelling loses none.
@@ -81,6 +80,9 @@ fn change(event: InotifyEvent) -> Option<Change> {
     if event.mask.contains(AddWatchFlags::IN_MODIFY) {
         return Some(Change::Written(event.wd));
     }
-    // What is left: a new name, or the kernel's word that a watch has ended with its file.
+    if event.mask.contains(AddWatchFlags::IN_IGNORED) {
+        return Some(Change::Ended(event.wd));
+    }
+    // What is left: a new name.
     event.name.map(|name| Change::Appeared(event.wd, name))
 }

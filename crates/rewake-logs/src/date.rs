@@ -6,7 +6,7 @@ use jiff::Zoned;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
-const MONTHS: [&str; 12] = [
+pub(crate) const MONTHS: [&str; 12] = [
     "January",
     "February",
     "March",
@@ -20,7 +20,7 @@ const MONTHS: [&str; 12] = [
     "November",
     "December",
 ];
-const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+pub(crate) const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 
 /// The tokens, the longest of each letter first.
 const TOKENS: &[&str] = &[
@@ -30,35 +30,44 @@ const TOKENS: &[&str] = &[
 
 /// A format, taken apart once, and the last time that was written in it: many lines have the same.
 #[derive(Debug, Clone)]
-pub(crate) struct DateFormat {
+pub struct DateFormat {
     parts: Vec<Part>,
     zone: TimeZone,
     last: Option<(u64, String)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     Token(&'static str),
     Text(String),
 }
 
 impl DateFormat {
     /// A format of Day.js. What is no token stands for itself, and so does what stands in `[brackets]`.
-    pub(crate) fn new(format: &str) -> Self {
+    #[must_use]
+    pub fn new(format: &str) -> Self {
         Self::in_zone(format, TimeZone::system())
     }
 
-    fn in_zone(format: &str, zone: TimeZone) -> Self {
+    pub(crate) fn in_zone(format: &str, zone: TimeZone) -> Self {
         Self { parts: parts(format), zone, last: None }
     }
 
     /// The time as text.
-    pub(crate) fn text(&mut self, time_ms: u64) -> &str {
+    pub fn text(&mut self, time_ms: u64) -> &str {
         if self.last.as_ref().is_none_or(|(last, _)| *last != time_ms) {
             let text = self.write(time_ms);
             self.last = Some((time_ms, text));
         }
         self.last.as_ref().map_or("", |(_, text)| text)
+    }
+
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    pub(crate) fn zone(&self) -> &TimeZone {
+        &self.zone
     }
 
     fn write(&self, time_ms: u64) -> String {

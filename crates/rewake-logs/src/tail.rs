@@ -12,8 +12,11 @@ pub(crate) fn start_of_last_lines(file: &mut (impl Read + Seek), lines: usize) -
     start_in_blocks(file, lines, BLOCK)
 }
 
-/// The last `lines` lines, without their newlines.
-pub(crate) fn last_lines(file: &mut (impl Read + Seek), lines: usize) -> io::Result<Vec<Vec<u8>>> {
+/// The last `lines` lines, without their newlines. All of them are held in memory.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn last_lines(file: &mut (impl Read + Seek), lines: usize) -> io::Result<Vec<Vec<u8>>> {
     let (start, end) = start_of_last_lines(file, lines)?;
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
@@ -40,7 +43,7 @@ fn start_in_blocks(file: &mut (impl Read + Seek), lines: usize, block: u64) -> i
         bytes.clear();
         // A file that was truncated meanwhile gives fewer bytes; what is there is looked at.
         file.by_ref().take(block_end - block_start).read_to_end(&mut bytes)?;
-        for (at, _) in bytes.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+        for at in memchr::memrchr_iter(b'\n', &bytes) {
             let after = block_start + at as u64 + 1;
             // The newline at the very end closes the last line, it does not begin another.
             if after < end {
