@@ -1,7 +1,7 @@
 // Programs that must compile, as an ES module.
 
 import { connect, embed, RewakeError } from 'rewake'
-import type { AppMessage, AppOptions, ErrorCode, Exit, Feed, LogLine, ProcessEvent, Rewake, Slot, Status } from 'rewake'
+import type { AppMessage, AppOptions, ErrorCode, Exit, Feed, LogLine, ProcessEvent, ReadLogLine, Rewake, Slot, Status } from 'rewake'
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
 function is<T extends true>(..._proof: T[]): void {}
@@ -65,7 +65,11 @@ for await (const item of daemon.events({ messages: true })) {
   else is<Equal<typeof item, ProcessEvent>>()
 }
 const both: boolean = Math.random() > 0.5
-is<Equal<ReturnType<typeof daemon.logs>, Feed<LogLine>>>()
+is<Equal<ReturnType<typeof daemon.logs>, Feed<ReadLogLine>>>()
+for await (const line of daemon.logs({ grep: /x/i, level: 'warn' })) is<Equal<typeof line, LogLine>>()
+for await (const line of daemon.logs({ since: new Date(), lines: 10, until: '1m' })) is<Equal<typeof line, ReadLogLine>>()
+for await (const line of daemon.logs({ follow: false, level: 50 })) is<Equal<typeof line.at, Date | undefined>>()
+for await (const line of daemon.logs({ target: 'web', since: both ? 0 : undefined })) is<Equal<typeof line, ReadLogLine>>()
 const feed: Feed<ProcessEvent | AppMessage> = daemon.events({ messages: both })
 const missed: number = feed.missed
 await feed.return()

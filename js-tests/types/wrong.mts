@@ -26,6 +26,8 @@ await daemon.start('a.js', { whenKnown: 'ignore' })
 await daemon.stop()
 // @ts-expect-error not a stream
 daemon.logs({ stream: 'stdout' })
+// @ts-expect-error not a moment
+daemon.logs({ since: true })
 // @ts-expect-error not a signal to abort with
 await daemon.list({ signal: 'SIGTERM' })
 // @ts-expect-error null is not undefined

@@ -89,8 +89,13 @@ export interface Rewake {
   events(options?: EventsOptions & { messages?: boolean | undefined }): Feed<ProcessEvent | AppMessage>
   /** What processes `process.send`, from now on. */
   messages(options?: EventsOptions): Feed<AppMessage>
-  /** What processes write, line by line, from now on. */
+  /**
+   * What processes write, line by line, from now on. With `lines` or `since` what the log files hold first, in the order of the times that lines
+   * tell; with `follow: false` only that. Lines of files wait for a slow reader, in their files: none is missed.
+   */
+  logs(options: ReadLogsOptions & ({ lines: number } | { since: Moment } | { until: Moment } | { follow: false })): Feed<ReadLogLine>
   logs(options?: LogsOptions): Feed<LogLine>
+  logs(options?: ReadLogsOptions): Feed<ReadLogLine>
 
   /** Empties log files, of all apps if none is named; resolves with their paths. */
   flush(target?: Target, options?: CallOptions): Promise<string[]>
@@ -167,6 +172,30 @@ export interface EventsOptions extends CallOptions {
 export interface LogsOptions extends EventsOptions {
   /** Only this stream. */
   stream?: 'out' | 'err' | undefined
+  /**
+   * Only lines in which this matches, in the syntax of Rust's crate `regex`: that of JavaScript without look-around and backreferences, in linear
+   * time. Flags `i`, `m`, `s`, `u`.
+   */
+  grep?: string | RegExp | undefined
+  /**
+   * Only lines of this level and graver ones: `level` or `severity` of JSON lines (names, pino's numbers), markers as `[error]` and `WARN`. What names
+   * none counts as info, on stderr as error.
+   */
+  level?: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | number | (string & {}) | undefined
+}
+
+/** A `Date`, ms since 1970, or a text such as `'10m'`, `'2h'`, `'1d'`, `'2026-11-21 13:45:00'`. */
+export type Moment = Date | number | string
+
+export interface ReadLogsOptions extends LogsOptions {
+  /** The last so many of each file that are wanted. If not given: with `since` all, with `follow: false` 15, else none. */
+  lines?: number | undefined
+  /** Only lines since then, also in files that were put aside, compressed or not. */
+  since?: Moment | undefined
+  /** Only lines up to then; does not follow. */
+  until?: Moment | undefined
+  /** Go on with what is written; default `true`. */
+  follow?: boolean | undefined
 }
 
 export interface SaveOptions extends CallOptions {
@@ -317,6 +346,14 @@ export interface LogLine {
   stream: 'out' | 'err'
   /** Without its newline. */
   line: string
+}
+
+/** A line that may come from a file. */
+export interface ReadLogLine extends Omit<LogLine, 'at'> {
+  /** The time that the line tells; `undefined` if it tells none. Of a new line, when it was read. */
+  at: Date | undefined
+  /** The line before goes on here: it is longer than 1 MiB. */
+  continued?: true
 }
 
 /** What can go wrong, for programs: these words stay. */

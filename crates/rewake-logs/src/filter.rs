@@ -62,6 +62,21 @@ impl Judge {
         }
     }
 
+    /// One for lines that come now, of which only level and text are asked.
+    #[must_use]
+    pub fn of_new(filter: &Arc<Filter>, stream: Stream) -> Self {
+        let judge = Self {
+            filter: Arc::clone(filter),
+            stamps: Arc::new(Stamps::usual()),
+            stream,
+            wants_stamps: false,
+            stamp: None,
+            level: usual(stream),
+            shown: false,
+        };
+        judge.without_times()
+    }
+
     /// Find the times of lines also where nobody asks for them.
     pub(crate) fn with_stamps(mut self) -> Self {
         self.wants_stamps = true;
@@ -72,6 +87,7 @@ impl Judge {
     #[must_use]
     pub fn without_times(mut self) -> Self {
         self.filter = Arc::new(Filter { since: None, until: None, ..(*self.filter).clone() });
+        self.wants_stamps = false;
         self
     }
 

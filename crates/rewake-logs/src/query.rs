@@ -10,7 +10,8 @@ use crate::{Filter, Level, when};
 const USUAL_LINES: usize = 15;
 
 /// What somebody asks for, as text.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(default)]
 pub struct Wishes {
     pub lines: Option<usize>,
     pub since: Option<String>,

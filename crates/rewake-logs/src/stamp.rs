@@ -36,6 +36,11 @@ impl Stamps {
         Self { own, json: spec.json, zone: TimeZone::system() }
     }
 
+    /// Those of an app of which nothing is known.
+    pub(crate) fn usual() -> Self {
+        Self { own: None, json: false, zone: TimeZone::system() }
+    }
+
     /// Whether each line is an object of ours.
     #[must_use]
     pub fn is_json(&self) -> bool {

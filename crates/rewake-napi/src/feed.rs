@@ -11,6 +11,7 @@ use crate::backend::Subscription;
 use crate::mailbox::{Mailbox, Wake};
 use crate::outbox::{Outbox, Outgoing};
 use crate::post::Mail;
+use crate::reading::{self, ReadLogs};
 
 /// A running subscription. Dropping it ends it.
 #[derive(Debug)]
@@ -30,6 +31,16 @@ impl Feed {
         let used = Arc::new(Notify::new());
         let task = spawn_local(pump(subscription, id, Arc::clone(mailbox), Arc::clone(&used)));
         Self { task, used }
+    }
+
+    /// Begins to read log files, or to choose from what is written.
+    pub(crate) fn read<W>(outbox: &Outbox<W>, what: ReadLogs, id: i64, mailbox: &Arc<Mailbox<W>>) -> Self
+    where
+        W: Wake + 'static,
+    {
+        let used = Arc::new(Notify::new());
+        let desk = reading::Desk { id, mailbox: Arc::clone(mailbox), used: Arc::clone(&used), door: outbox.door() };
+        Self { task: spawn_local(desk.read(what)), used }
     }
 
     /// The last batch has been used.

@@ -7,6 +7,8 @@ mod thread;
 mod feed;
 mod outbox;
 mod own_node;
+mod reader;
+mod reading;
 mod resolve;
 
 mod backend;

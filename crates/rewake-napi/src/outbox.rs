@@ -1,8 +1,8 @@
 //! Calls on their way to the supervisor, one handed over after the other: what JavaScript asked first is carried out first. Never
 //! waits for an answer before it hands over the next.
 
-use rewake_wire::{ErrorReply, Request, Subscribe};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use rewake_wire::{ErrorCode, ErrorReply, Reply, Request, Subscribe};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet, spawn_local};
 
@@ -15,6 +15,8 @@ use crate::post::Mail;
 pub(crate) enum Outgoing<W: Wake> {
     Request(Request, Answer<W>),
     Subscribe(Subscribe, oneshot::Sender<Result<Subscription, ErrorReply>>),
+    /// A question of our own, which JavaScript does not see.
+    Ask(Request, oneshot::Sender<Result<Reply, ErrorReply>>),
 }
 
 /// The calls of one session. Dropping it gives up those that have no answer yet.
@@ -36,11 +38,48 @@ impl<W: Wake + 'static> Outbox<W> {
         let _ = self.calls.send(call);
     }
 
+    /// Another way in.
+    pub(crate) fn door(&self) -> Door<W> {
+        Door { calls: self.calls.downgrade() }
+    }
+
     /// Waits until every call has been answered.
     pub(crate) async fn finish(mut self) {
         self.calls = unbounded_channel().0;
         let _ = (&mut self.task).await;
     }
+}
+
+/// A way into the outbox for those who work beside it. Does not keep it open.
+#[derive(Debug)]
+pub(crate) struct Door<W: Wake> {
+    calls: WeakUnboundedSender<Outgoing<W>>,
+}
+
+impl<W: Wake> Door<W> {
+    /// Asks, and waits for the answer.
+    pub(crate) async fn ask(&self, request: Request) -> Result<Reply, ErrorReply> {
+        let (asker, answer) = oneshot::channel();
+        self.put(Outgoing::Ask(request, asker))?;
+        answer.await.unwrap_or_else(|_| Err(over()))
+    }
+
+    /// Subscribes, and waits until it has begun.
+    pub(crate) async fn subscribe(&self, what: Subscribe) -> Result<Subscription, ErrorReply> {
+        let (asker, answer) = oneshot::channel();
+        self.put(Outgoing::Subscribe(what, asker))?;
+        answer.await.unwrap_or_else(|_| Err(over()))
+    }
+
+    fn put(&self, call: Outgoing<W>) -> Result<(), ErrorReply> {
+        let calls = self.calls.upgrade().ok_or_else(over)?;
+        calls.send(call).map_err(|_| over())
+    }
+}
+
+/// The session is being closed, which says so itself.
+fn over() -> ErrorReply {
+    ErrorReply::new(ErrorCode::ShuttingDown, "the session has ended")
 }
 
 impl<W: Wake> Drop for Outbox<W> {
@@ -66,6 +105,12 @@ async fn hand_over<W: Wake + 'static>(backend: Backend, mut queue: UnboundedRece
                 // Waits for the answer, which comes at once: the subscription begins before what was asked after it.
                 // A reader that has given up meanwhile drops it.
                 Some(Outgoing::Subscribe(what, reader)) => drop(reader.send(backend.subscribe(what).await)),
+                Some(Outgoing::Ask(request, asker)) => match backend.submit(request).await {
+                    Ok(reply) => {
+                        waiting.spawn_local(async move { drop(asker.send(reply.await)) });
+                    }
+                    Err(error) => drop(asker.send(Err(error))),
+                },
                 None => break,
             },
             Some(_) = waiting.join_next() => {}

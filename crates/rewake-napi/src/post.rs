@@ -3,6 +3,8 @@
 use rewake_wire::{ErrorReply, Event, Reply, Request, Subscribe, Welcome};
 use serde::{Deserialize, Serialize};
 
+use crate::reader::Line;
+use crate::reading::ReadLogs;
 use crate::resolve::{Resolve, Resolved};
 
 /// From JavaScript. Each comes with an id that its answer carries.
@@ -15,6 +17,8 @@ pub(crate) enum Post {
     Resolve(Resolve),
     /// Begin a subscription; its items carry this id.
     Subscribe(Subscribe),
+    /// Read log files, or choose from what is written; the lines carry this id.
+    ReadLogs(ReadLogs),
     /// The last items of the subscription with this id have been used: send the next.
     More,
     /// End the subscription with this id.
@@ -37,6 +41,10 @@ pub(crate) enum Mail {
     Dropped,
     /// Items of a subscription. No more come before `More`.
     Items(Vec<Event>),
+    /// Lines of log files. No more come before `More`.
+    Lines(Vec<Line>),
+    /// What was to be read has been.
+    Done,
     /// A subscription failed: it could not begin, or lost its supervisor.
     Ended(ErrorReply),
     /// The session is over; nothing follows.

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rewake_wire::{ErrorCode, ErrorReply, Subscribe};
+use rewake_wire::{ErrorCode, ErrorReply};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{LocalSet, spawn_local};
 
@@ -141,7 +141,8 @@ impl<W: Wake + 'static> Desk<'_, W> {
                     }
                 });
             }
-            Post::Subscribe(what) => self.subscribe(id, what),
+            Post::Subscribe(what) => self.keep(id, |desk| Feed::begin(&desk.outbox, what, id, desk.mailbox)),
+            Post::ReadLogs(what) => self.keep(id, |desk| Feed::read(&desk.outbox, what, id, desk.mailbox)),
             Post::More => {
                 if let Some(feed) = self.feeds.get(&id) {
                     feed.more();
@@ -151,9 +152,10 @@ impl<W: Wake + 'static> Desk<'_, W> {
         }
     }
 
-    fn subscribe(&mut self, id: i64, what: Subscribe) {
+    fn keep(&mut self, id: i64, begin: impl FnOnce(&Self) -> Feed) {
         // Feeds that ended by themselves are forgotten here, where new ones come: there are few.
         self.feeds.retain(|_, feed| !feed.is_over());
-        self.feeds.insert(id, Feed::begin(&self.outbox, what, id, self.mailbox));
+        let feed = begin(self);
+        self.feeds.insert(id, feed);
     }
 }

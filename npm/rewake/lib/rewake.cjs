@@ -5,7 +5,8 @@
 
 const { RewakeError, badRequest, fromReply } = require('./errors.cjs')
 const { isKnownName, resolvePost, splitOptions } = require('./start.cjs')
-const { slot, values } = require('./shapes.cjs')
+const { readLogsPost } = require('./read-logs.cjs')
+const { readLine, slot, values } = require('./shapes.cjs')
 const { asyncDispose } = require('./symbols.cjs')
 const { Workers } = require('./workers.cjs')
 
@@ -118,9 +119,13 @@ class Rewake {
     return this.#subscribe({ messages: true, target: some(which) }, { signal, onMissed })
   }
 
-  logs({ target: which, stream, signal, onMissed } = {}) {
+  logs({ target: which, stream, signal, onMissed, ...wishes } = {}) {
     if (![undefined, 'out', 'err'].includes(stream)) throw badRequest("stream is 'out' or 'err'")
-    return this.#subscribe({ logs: { stream: stream ?? null }, target: some(which) }, { signal, onMissed })
+    const options = { signal, onMissed }
+    const read = readLogsPost(wishes, this.home)
+    if (read === undefined) return this.#subscribe({ logs: { stream: stream ?? null }, target: some(which) }, options)
+    const read_logs = { target: some(which), stream: stream ?? null, ...read }
+    return this.#session.feed({ read_logs }, readLine, options)
   }
 
   /** Stops everything, then ends the supervisor: the daemon, or the embedded engine. */

@@ -79,6 +79,11 @@ class Session {
 
   /** A subscription, begun at once. `translate` makes values for the reader of one event, each as `{ value }`. */
   subscribe(filter, translate, options) {
+    return this.feed({ subscribe: filter }, translate, options)
+  }
+
+  /** What this post asks for, in batches. */
+  feed(post, translate, options) {
     const id = ++this.#lastId
     const wire = {
       post: what => !this.#over && this.#native.post(id, JSON.stringify(what)),
@@ -89,7 +94,7 @@ class Session {
     const feed = new Feed(wire, translate, options)
     if (feed.isOver) return feed
     this.#feeds.set(id, feed)
-    if (!wire.post({ subscribe: filter })) feed.end(closed())
+    if (!wire.post(post)) feed.end(closed())
     return feed
   }
 
@@ -128,6 +133,8 @@ class Session {
       else if (kind === 'error') this.#settle(id, call => call.reject(fromReply(value)))
       else if (kind === 'dropped') this.#settle(id, call => call.reject(closed()))
       else if (kind === 'items') this.#feeds.get(id)?.push(value)
+      else if (kind === 'lines') this.#feeds.get(id)?.push(value)
+      else if (kind === 'done') this.#feeds.get(id)?.end()
       else if (kind === 'ended') this.#feeds.get(id)?.end(fromReply(value))
       else if (kind === 'opened') this.#whenOpen?.resolve(value)
       else if (kind === 'closed') this.#end(value === null ? undefined : fromReply(value))

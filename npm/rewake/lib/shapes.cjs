@@ -95,4 +95,11 @@ function logLines({ at_ms, lines, ...rest }) {
   return lines.map(line => ({ value: { type: 'log', ...rest, at, line } }))
 }
 
-module.exports = { slot, values }
+/** One event or one line that was read from a file, as `values` gives it. */
+function readLine(wire) {
+  if (!('line' in wire)) return values(wire)
+  const { at_ms, continued = false, ...rest } = wire
+  return [{ value: { type: 'log', ...rest, at: date(at_ms), ...(continued && { continued }) } }]
+}
+
+module.exports = { readLine, slot, values }
