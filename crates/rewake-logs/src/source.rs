@@ -120,7 +120,7 @@ impl Source {
             return Ok(());
         }
         match window::since(file, end, since, judge)? {
-            Some(from) => self.choose_since(file, from..end, &mut missing, judge)?,
+            Some(from) => self.choose_since(file, from..until(file, end, judge)?.max(from), &mut missing, judge)?,
             None if end == 0 => {}
             None => return self.choose_timeless(file, end, query, judge),
         }
@@ -147,6 +147,7 @@ impl Source {
             self.present = Some((Arc::clone(file), end));
             std::iter::once(start..end).collect()
         } else {
+            let end = until(file, end, judge)?;
             window::last_wanted(file, 0..end, lines, judge)?
         };
         self.parts.push_front(Part::Chosen(Arc::clone(file), chosen));
@@ -180,6 +181,7 @@ impl Source {
             let end = file.metadata()?.len();
             let file = Arc::new(file);
             let from = window::since(&file, end, since, judge)?.unwrap_or(0);
+            let end = until(&file, end, judge)?.max(from);
             return self.choose_since(&file, from..end, missing, judge);
         }
         let mut skip = 0;
@@ -271,6 +273,11 @@ impl Read for Stretches {
         }
         Ok(0)
     }
+}
+
+/// Where a file need not be read on for the time up to which lines are wanted.
+fn until(file: &Arc<File>, end: u64, judge: &Judge) -> io::Result<u64> {
+    judge.filter().until.map_or(Ok(end), |until| window::until(file, end, until, judge))
 }
 
 fn before(time: SystemTime, since_ms: i64) -> bool {

@@ -156,31 +156,40 @@ struct Probed {
     stamp: i64,
 }
 
-/// Where lines of `since` and later begin at the earliest; `None` where lines tell no time. Searched where the file is in order, as far
-/// as that can be seen; otherwise its beginning.
+/// Where lines of `since` and later begin at the earliest; `None` where lines tell no time.
 pub(crate) fn since(file: &Arc<File>, end: u64, since: i64, judge: &Judge) -> io::Result<Option<u64>> {
-    let wanted = since.saturating_sub(DISORDER_MS);
+    Ok(search(file, end, since.saturating_sub(DISORDER_MS), judge)?.map(|around| around.start))
+}
+
+/// Where lines of `until` and earlier end at the latest.
+pub(crate) fn until(file: &Arc<File>, end: u64, until: i64, judge: &Judge) -> io::Result<u64> {
+    Ok(search(file, end, until.saturating_add(DISORDER_MS), judge)?.map_or(end, |around| around.end))
+}
+
+/// The stretch in which lines of this time begin: searched where the file is in order, as far as that can be seen; otherwise all of it.
+/// `None` where lines tell no time.
+fn search(file: &Arc<File>, end: u64, wanted: i64, judge: &Judge) -> io::Result<Option<Range<u64>>> {
     let Some(first) = probe(file, 0, end, judge)? else {
         // Perhaps the times begin later, with a new `log_date_format`.
-        return Ok(probe(file, end.saturating_sub(PROBE), end, judge)?.map(|_| 0));
+        return Ok(probe(file, end.saturating_sub(PROBE), end, judge)?.map(|_| 0..end));
     };
     let (mut low, mut high) = (first, Probed { start: end, stamp: i64::MAX });
     if low.stamp >= wanted {
-        return Ok(Some(0));
+        return Ok(Some(0..end));
     }
     while high.start - low.start > NEAR {
         let middle = low.start + (high.start - low.start) / 2;
         let Some(found) = probe(file, middle, high.start, judge)? else { break };
         if found.stamp < low.stamp.saturating_sub(DISORDER_MS) || found.stamp > high.stamp.saturating_add(DISORDER_MS) {
-            return Ok(Some(0));
+            return Ok(Some(0..end));
         }
         if found.stamp < wanted {
             low = found;
         } else {
-            high = Probed { start: middle, stamp: found.stamp };
+            high = found;
         }
     }
-    Ok(Some(low.start))
+    Ok(Some(low.start..high.start))
 }
 
 /// Whether lines at the end of the file tell their time.
@@ -275,6 +284,9 @@ mod tests {
             assert!(second == 30_000 || rest.contains(&wanted), "{second}");
             let before = rest.find(&wanted).unwrap_or(0) as u64;
             assert!(before < 2 * NEAR, "{before} bytes too many before {second}");
+            let end = until(&file, text.len() as u64, time, &judge).unwrap();
+            assert!(second == 30_000 || text[..end as usize].contains(&wanted), "{second}");
+            assert!(!(100..=15_000).contains(&second) || end < text.len() as u64 * 3 / 4, "{second}: {end}");
         }
     }
 
