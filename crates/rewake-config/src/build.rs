@@ -88,7 +88,7 @@ impl Builder<'_> {
             namespace,
             instances: count(draft.instances),
             policy: policy(draft),
-            logs: log_files::of(draft, merge, &cwd, self.context.user_home.as_deref()),
+            logs: log_files::of(draft, &command, merge, &cwd, self.context.user_home.as_deref()),
             version: package_version::nearest(&version_at),
             launch: LaunchSpec {
                 ipc: needs_ipc || draft.ipc.unwrap_or_else(|| command.speaks_ipc()),

@@ -28,6 +28,11 @@ impl Command {
         matches!(self.runtime.as_deref(), Some("node" | "nodejs" | "bun" | "tsx" | "ts-node"))
     }
 
+    /// Whether it is a program of Node's that does not say so by its interpreter.
+    pub(crate) fn is_nodes_script(&self) -> bool {
+        self.interpreter.is_none() && matches!(self.runtime.as_deref(), Some("node" | "nodejs" | "tsx" | "ts-node"))
+    }
+
     /// Whether the program can be a worker of Node's `cluster`.
     pub(crate) fn clusters(&self) -> bool {
         matches!(self.runtime.as_deref(), Some("node" | "nodejs" | "bun"))

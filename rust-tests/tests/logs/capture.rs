@@ -72,6 +72,16 @@ fn start(home: &Home, node: &str, name: &str, mode: &str, how: &str, gate: Optio
 }
 
 #[test]
+fn a_script_that_the_kernel_gives_to_node_loses_nothing_either() {
+    let home = Home::new();
+    let script = home.write("burst", &format!("#!/usr/bin/env node\n{BURST}"));
+    assert!(Command::new("chmod").arg("+x").arg(&script).status().unwrap().success());
+    let words = ["start", script.to_str().unwrap(), "--name", "b", "--interpreter", "none", "--no-autorestart"];
+    home.rewake(words.into_iter().chain(["--", "exit"])).ok();
+    assert_burst(&home, "b", "exit");
+}
+
+#[test]
 fn a_burst_before_any_kind_of_end_is_kept_to_the_last_byte() {
     let home = Home::new();
     let mut run = 0;
