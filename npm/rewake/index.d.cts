@@ -501,7 +501,7 @@ interface Keys {
         keep?: number | null | undefined
         /** Whether old files are compressed (gzip); true if not given. */
         compress?: boolean | undefined
-        /** Bytes of all old files of one log; `'4G'` if not given. */
+        /** Bytes of the old files of all logs of the app together; `'4G'` if not given. */
         total?: number | string | null | undefined
       }
     | undefined

@@ -1,7 +1,9 @@
 //! From the loop to the thread that carries output: what a run writes, that it has ended, and when the keeper may forget it.
 //! Touches no byte of it.
 
+use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use rewake_core::{Phase, RunId, Second, SlotId};
@@ -11,8 +13,9 @@ use rewake_wire::{ExitRecord, ProcessEvent, Stream};
 use crate::effects::Outgoing;
 use crate::engine::Engine;
 use crate::logs::render::Format;
-use crate::logs::{Key, LEDGER, Logs, NewStream, Said};
+use crate::logs::{Key, LEDGER, Logs, NewStream, Rules, Said};
 use crate::reports::HeldRun;
+use crate::sheet::Sheet;
 
 /// Where a run's output is found.
 #[derive(Debug, Default)]
@@ -61,6 +64,7 @@ impl Engine {
     pub(crate) fn carry_output(&mut self, slot: SlotId, run: RunId, output: Output) {
         let Some(sheet) = self.sheets.get(&slot) else { return };
         let over = self.adopting_ended;
+        let rules = self.log_rules(sheet);
         let streams = [(Stream::Out, output.out, &sheet.out_log), (Stream::Err, output.err, &sheet.error_log)];
         for (stream, ends, own) in streams {
             let Some(spool) = ends.spool else { continue };
@@ -74,7 +78,7 @@ impl Engine {
                 pipe: ends.pipe,
                 targets,
                 format: Format::of(&sheet.spec.logs, slot.0, &sheet.spec.name, stream),
-                rotation: sheet.spec.logs.rotate.clone(),
+                rules: rules.clone(),
                 over,
             };
             if let Some(logs) = &self.logs {
@@ -96,6 +100,14 @@ impl Engine {
         self.output_ended(run);
         self.adopting_ended = false;
         self.release(run);
+    }
+
+    /// When the logs of an app are put aside, and which share the room for old ones: those of all its slots.
+    pub(crate) fn log_rules(&self, sheet: &Sheet) -> Rules {
+        let is_same =
+            |other: &&Sheet| (&other.spec.name, &other.spec.namespace) == (&sheet.spec.name, &sheet.spec.namespace);
+        let logs: BTreeSet<PathBuf> = self.sheets.values().filter(is_same).flat_map(Sheet::logs).cloned().collect();
+        Rules { rotation: sheet.spec.logs.rotate.clone(), logs: logs.into_iter().collect() }
     }
 
     /// A run has ended, and the core is about to hear of it.

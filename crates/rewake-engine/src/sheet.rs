@@ -30,6 +30,11 @@ pub(crate) struct Sheet {
 }
 
 impl Sheet {
+    /// The files that its output goes to.
+    pub(crate) fn logs(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.out_log, &self.error_log, &self.combined_log].into_iter().flatten()
+    }
+
     /// All that is known of why it does not run as it should.
     pub(crate) fn why(&self) -> Option<String> {
         match (&self.reason, &self.refused) {

@@ -168,7 +168,7 @@ pub struct LogSpec {
     pub rotate: Option<Rotation>,
 }
 
-/// When a log file is put aside, and how many of those are kept. Each log file has its own.
+/// When a log file is put aside, and how many of those are kept: `keep` of each log, `total` of all logs of an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rotation {
     /// Bytes.

@@ -8,12 +8,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::rotate::{self, COMPRESSED, PART, Rules, with_suffix};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rewake_unix::this;
-use rewake_wire::Rotation;
-
-use super::rotate::{self, COMPRESSED, PART, with_suffix};
 
 /// Looks after logs of which a file was put aside.
 #[derive(Debug, Clone, Default)]
@@ -23,16 +21,16 @@ pub(crate) struct Housekeeper {
 
 #[derive(Debug, Default)]
 struct Work {
-    waiting: VecDeque<(PathBuf, Rotation)>,
+    waiting: VecDeque<(PathBuf, Rules)>,
     running: bool,
 }
 
 impl Housekeeper {
     /// Looks after the old files of this log, soon.
-    pub(crate) fn look_after(&self, path: &Path, rotation: &Rotation) {
+    pub(crate) fn look_after(&self, path: &Path, rules: &Rules) {
         let mut work = lock(&self.work);
         if !work.waiting.iter().any(|(waiting, _)| waiting == path) {
-            work.waiting.push_back((path.to_owned(), rotation.clone()));
+            work.waiting.push_back((path.to_owned(), rules.clone()));
         }
         if work.running {
             return;
@@ -40,8 +38,8 @@ impl Housekeeper {
         let all = Arc::clone(&self.work);
         let spawned = std::thread::Builder::new().name("rewake-gzip".into()).spawn(move || {
             this::lowest_priority();
-            while let Some((path, rotation)) = next(&all) {
-                if let Err(error) = tidy(&path, &rotation) {
+            while let Some((path, rules)) = next(&all) {
+                if let Err(error) = tidy(&path, &rules) {
                     tracing::warn!(path = %path.display(), "old logs cannot be looked after: {error}");
                 }
             }
@@ -54,7 +52,7 @@ impl Housekeeper {
     }
 }
 
-fn next(work: &Mutex<Work>) -> Option<(PathBuf, Rotation)> {
+fn next(work: &Mutex<Work>) -> Option<(PathBuf, Rules)> {
     let mut work = lock(work);
     let next = work.waiting.pop_front();
     work.running = next.is_some();
@@ -66,8 +64,12 @@ fn lock(work: &Mutex<Work>) -> MutexGuard<'_, Work> {
     work.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn tidy(path: &Path, rotation: &Rotation) -> io::Result<()> {
-    let kept = rotate::prune(rotate::olds(path)?, rotation);
+fn tidy(path: &Path, rules: &Rules) -> io::Result<()> {
+    let rotation = rules.rotation.clone().unwrap_or_default();
+    let mut logs = vec![rotate::olds(path)?];
+    // One that cannot be read takes no part, rather than keep this one from being looked after.
+    logs.extend(rules.logs.iter().filter(|other| *other != path).filter_map(|other| rotate::olds(other).ok()));
+    let kept = rotate::prune(logs, &rotation);
     if rotation.compress {
         for old in kept.iter().filter(|old| !old.path.to_string_lossy().ends_with(COMPRESSED)) {
             compress(&old.path)?;

@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use rewake_unix::file;
-use rewake_wire::Rotation;
 
 use super::compress::Housekeeper;
 use super::ledger::{Key, Spot};
-use super::rotate;
+use super::rotate::{self, Rules};
 
 /// How long a file that cannot be written is left alone; a missing folder is not looked for at every line.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -33,7 +32,7 @@ pub(crate) struct LogFile {
     reopen: bool,
     /// To be put aside at the end of the line.
     rotate: bool,
-    pub(crate) rotation: Option<Rotation>,
+    pub(crate) rules: Rules,
     /// Rotation has failed, and is not tried before.
     rotate_not_before: Option<Instant>,
     /// When the present file was begun.
@@ -59,7 +58,7 @@ impl LogFile {
             reserved: None,
             reopen: false,
             rotate: false,
-            rotation: None,
+            rules: Rules::default(),
             rotate_not_before: None,
             born: SystemTime::now(),
             housekeeper,
@@ -79,12 +78,12 @@ impl LogFile {
 
     /// How many bytes it takes before it is full.
     pub(crate) fn room(&mut self, now: Instant) -> Option<u64> {
-        let most = self.rotation.as_ref()?.max_size?;
+        let most = self.rules.rotation.as_ref()?.max_size?;
         Some(most.saturating_sub(self.end(now)?.offset))
     }
 
     fn is_due(&self, length: u64, now: Instant) -> bool {
-        let Some(rotation) = &self.rotation else { return false };
+        let Some(rotation) = &self.rules.rotation else { return false };
         let full = rotation.max_size.is_some_and(|most| length >= most);
         let aged = |most| self.born.elapsed().is_ok_and(|age| age >= Duration::from_millis(most));
         let due = full || rotation.max_age_ms.is_some_and(aged);
@@ -121,8 +120,7 @@ impl LogFile {
                 if self.end(now).is_some() {
                     self.take_mode(mode);
                 }
-                let rotation = self.rotation.clone().unwrap_or_default();
-                self.housekeeper.look_after(&self.path, &rotation);
+                self.housekeeper.look_after(&self.path, &self.rules);
                 Some(name)
             }
             Err(error) => {

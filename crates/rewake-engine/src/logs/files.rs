@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
-
-use rewake_wire::Rotation;
 
 use super::compress::Housekeeper;
 use super::file::LogFile;
 use super::ledger::Key;
+use super::rotate::Rules;
 
 /// The files, by path.
 #[derive(Debug, Default)]
@@ -21,22 +21,28 @@ pub(crate) struct Files {
 
 impl Files {
     /// One more stream is written there.
-    pub(crate) fn enter(&mut self, path: &Path, rotation: Option<&Rotation>) {
+    pub(crate) fn enter(&mut self, path: &Path, rules: &Rules) {
         let fresh = || LogFile::new(path.to_owned(), self.housekeeper.clone());
         let file = self.all.entry(path.to_owned()).or_insert_with(fresh);
         file.users += 1;
-        file.rotation = rotation.cloned();
+        file.rules.clone_from(rules);
+        // The app may have more logs than when those were begun.
+        for other in rules.logs.iter().filter(|other| *other != path) {
+            if let Some(file) = self.all.get_mut(other) {
+                file.rules.logs = Arc::clone(&rules.logs);
+            }
+        }
     }
 
     /// Puts files aside, each at the end of its line; the new names of those that are already.
-    pub(crate) fn rotate(&mut self, paths: &[(PathBuf, Option<Rotation>)], now: Instant) -> Vec<PathBuf> {
-        let rotate = |(path, rotation): &(PathBuf, Option<Rotation>)| {
+    pub(crate) fn rotate(&mut self, paths: &[(PathBuf, Rules)], now: Instant) -> Vec<PathBuf> {
+        let rotate = |(path, rules): &(PathBuf, Rules)| {
             if let Some(file) = self.all.get_mut(path) {
                 return file.rotate(now);
             }
             // Nobody writes to it at present.
             let mut file = LogFile::new(path.clone(), self.housekeeper.clone());
-            file.rotation.clone_from(rotation);
+            file.rules.clone_from(rules);
             if path.exists() { file.rotate(Instant::now()) } else { None }
         };
         paths.iter().filter_map(rotate).collect()

@@ -22,13 +22,14 @@ use std::time::Duration;
 
 use rewake_unix::events::Waker;
 use rewake_unix::this;
-use rewake_wire::{ExitRecord, Rotation};
+use rewake_wire::ExitRecord;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use self::history::History;
 pub(crate) use self::ledger::Key;
 use self::ledger::Ledger;
+pub(crate) use self::rotate::Rules;
 pub(crate) use self::stream::NewStream;
 use self::stream::Tools;
 pub(crate) use self::thread::Said;
@@ -133,7 +134,7 @@ impl Logs {
     }
 
     /// Puts files aside; the new names of those that are.
-    pub(crate) fn rotate(&self, paths: Vec<(PathBuf, Option<Rotation>)>) -> oneshot::Receiver<Vec<PathBuf>> {
+    pub(crate) fn rotate(&self, paths: Vec<(PathBuf, Rules)>) -> oneshot::Receiver<Vec<PathBuf>> {
         let (answer, answered) = oneshot::channel();
         self.order(Order::Rotate(paths, answer));
         answered

@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rewake_logs::DateFormat;
@@ -13,6 +14,15 @@ use rewake_logs::aside::{DATE, parse, split};
 use rewake_wire::Rotation;
 
 use crate::clock::epoch_ms;
+
+/// When a log is put aside, and what is kept.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rules {
+    /// `None`: by order alone.
+    pub(crate) rotation: Option<Rotation>,
+    /// All logs of the app, with this one: what was put aside of them shares the room.
+    pub(crate) logs: Arc<[PathBuf]>,
+}
 
 /// Puts a file aside; its new name. A link stays one: what it leads to is put aside.
 pub(crate) fn put_aside(path: &Path) -> io::Result<PathBuf> {
@@ -75,13 +85,16 @@ pub(crate) fn olds(path: &Path) -> io::Result<Vec<Old>> {
     Ok(olds)
 }
 
-/// Removes those that are too many; the rest.
-pub(crate) fn prune(olds: Vec<Old>, rotation: &Rotation) -> Vec<Old> {
+/// Removes those that are too many of a log, or that do not fit with those of the app's other logs; the rest, the newest first.
+pub(crate) fn prune(logs: Vec<Vec<Old>>, rotation: &Rotation) -> Vec<Old> {
+    let keep = rotation.keep.map_or(usize::MAX, |keep| usize::try_from(keep).unwrap_or(usize::MAX));
+    let numbered = logs.into_iter().flat_map(|olds| olds.into_iter().enumerate());
+    let mut all: Vec<(bool, Old)> = numbered.map(|(at, old)| (at >= keep, old)).collect();
+    all.sort_by(|(_, one), (_, other)| other.age.cmp(&one.age));
     let mut kept = Vec::new();
     let mut total = 0;
-    for old in olds {
+    for (too_many, old) in all {
         total += old.bytes;
-        let too_many = rotation.keep.is_some_and(|keep| kept.len() as u64 >= u64::from(keep));
         if too_many || rotation.total.is_some_and(|most| total > most) {
             match fs::remove_file(&old.path) {
                 Ok(()) => tracing::info!(path = %old.path.display(), "an old log was removed"),
@@ -120,12 +133,31 @@ mod tests {
         fs::write(dir.path().join("out__notes.log"), "mine").unwrap();
         let kept = |keep, total| {
             let rotation = Rotation { keep, total, ..Rotation::default() };
-            let kept = prune(olds(&log).unwrap(), &rotation);
+            let kept = prune(vec![olds(&log).unwrap()], &rotation);
             kept.into_iter().map(|old| old.path).collect::<Vec<_>>()
         };
         assert_eq!(kept(Some(4), None), [&names[4], &names[3], &names[2], &names[1]].map(Clone::clone));
         assert_eq!(kept(None, Some(250)), [&names[4], &names[3]].map(Clone::clone));
         assert_eq!(kept(Some(0), None), Vec::<PathBuf>::new());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "what is not ours stays");
+    }
+    #[test]
+    fn the_old_files_of_all_logs_of_an_app_share_the_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("out.log");
+        let other = dir.path().join("err.log");
+        let mut names = Vec::new();
+        for (age, path) in [&log, &other, &log, &other, &other].into_iter().enumerate() {
+            fs::write(path, [b'x'; 100]).unwrap();
+            let name = put_aside(path).unwrap();
+            let modified = SystemTime::now() - std::time::Duration::from_secs(100 - age as u64);
+            fs::File::options().write(true).open(&name).unwrap().set_modified(modified).unwrap();
+            names.push(name);
+        }
+        let rotation = Rotation { keep: Some(2), total: Some(350), ..Rotation::default() };
+        let kept = prune(vec![olds(&log).unwrap(), olds(&other).unwrap()], &rotation);
+        let kept: Vec<&PathBuf> = kept.iter().map(|old| &old.path).collect();
+        assert_eq!(kept, [&names[4], &names[3], &names[2]], "two of each, and together no more than fit");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
     }
 }

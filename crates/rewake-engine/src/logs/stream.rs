@@ -7,12 +7,13 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use rewake_unix::events::Watch;
-use rewake_wire::{Event, LogLines, Rotation};
+use rewake_wire::{Event, LogLines};
 
 use super::files::Files;
 use super::ledger::{Intent, Key, Ledger, MOST_TARGETS, Place, Record, Spot, What};
 use super::lines::Lines;
 use super::render::Format;
+use super::rotate::Rules;
 use super::spool::Spool;
 use crate::clock::epoch_ms;
 use crate::subscribers::Subscribers;
@@ -37,7 +38,7 @@ pub(crate) struct NewStream {
     pub(crate) pipe: Option<OwnedFd>,
     pub(crate) targets: Vec<PathBuf>,
     pub(crate) format: Format,
-    pub(crate) rotation: Option<Rotation>,
+    pub(crate) rules: Rules,
     /// The run has ended before this daemon began: nobody tells any more when its output is closed.
     pub(crate) over: bool,
 }
@@ -119,7 +120,7 @@ impl Stream {
     /// Takes a stream up, where an earlier daemon has left it if there is a record.
     pub(crate) fn new(new: NewStream, found: Option<(Place, Record)>, tools: &mut Tools) -> Self {
         for path in &new.targets {
-            tools.files.enter(path, new.rotation.as_ref());
+            tools.files.enter(path, &new.rules);
         }
         let (place, record) =
             found.map_or_else(|| (tools.ledger.place(), None), |(place, record)| (place, Some(record)));

@@ -9,11 +9,12 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use rewake_unix::events::{Events, Waker, Watch, Write, Writes};
-use rewake_wire::{ExitRecord, Rotation};
+use rewake_wire::ExitRecord;
 use tokio::sync::oneshot;
 
 use super::history::{History, last_lines};
 use super::ledger::{Key, Place, Record};
+use super::rotate::Rules;
 use super::stream::{NewStream, Step, Stream, Tools};
 
 /// What one stream may move before the others get their turn.
@@ -48,7 +49,7 @@ pub(crate) enum Order {
     /// All runs that an earlier daemon left have been taken up.
     Settled,
     /// Put files aside.
-    Rotate(Vec<(PathBuf, Option<Rotation>)>, oneshot::Sender<Vec<PathBuf>>),
+    Rotate(Vec<(PathBuf, Rules)>, oneshot::Sender<Vec<PathBuf>>),
     /// Open the files anew by their paths.
     Reopen(oneshot::Sender<()>),
     /// Carry what there is, and end.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rewake_core::SlotId;
-use rewake_wire::{ErrorReply, Reply, Rotation};
+use rewake_wire::{ErrorReply, Reply};
 
 use crate::engine::Engine;
+use crate::logs::Rules;
 use crate::pending::{Answer, tell};
 
 pub(crate) fn rotate(engine: &Engine, target: Option<&str>, answer: Answer) {
@@ -24,15 +25,16 @@ pub(crate) fn rotate(engine: &Engine, target: Option<&str>, answer: Answer) {
     }
 }
 
-fn paths(engine: &Engine, target: Option<&str>) -> Result<BTreeMap<PathBuf, Option<Rotation>>, ErrorReply> {
+fn paths(engine: &Engine, target: Option<&str>) -> Result<BTreeMap<PathBuf, Rules>, ErrorReply> {
     let ids: Vec<SlotId> = match target {
         Some(target) => engine.find(target)?,
         None => engine.core.slots().map(|slot| slot.id).collect(),
     };
     let mut paths = BTreeMap::new();
     for sheet in ids.iter().filter_map(|id| engine.sheets.get(id)) {
-        for path in [&sheet.out_log, &sheet.error_log, &sheet.combined_log].into_iter().flatten() {
-            paths.insert(path.clone(), sheet.spec.logs.rotate.clone());
+        let rules = engine.log_rules(sheet);
+        for path in sheet.logs() {
+            paths.insert(path.clone(), rules.clone());
         }
     }
     Ok(paths)
