@@ -2,6 +2,7 @@
 
 mod logs {
     mod capture;
+    mod disk;
     mod exits;
     mod faults;
     mod formats;
