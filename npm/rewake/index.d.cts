@@ -505,6 +505,11 @@ interface Keys {
         total?: number | string | null | undefined
       }
     | undefined
+  /**
+   * Lines to the system's log too: `true` for systemd's journal where there is one, else syslog. What it does not take is counted there; the files have
+   * everything.
+   */
+  log_syslog?: boolean | 'journal' | 'syslog' | `journal:/${string}` | `syslog:/${string}` | undefined
   /** How output leaves the process: an unnamed file (`spool`, for Node unless asked otherwise), or a pipe. */
   log_capture?: 'auto' | 'spool' | 'pipe' | undefined
   time?: boolean | undefined

@@ -7,4 +7,5 @@ mod logs {
     mod faults;
     mod formats;
     mod rotation;
+    mod system;
 }

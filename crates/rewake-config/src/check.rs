@@ -82,6 +82,7 @@ fn set(draft: &mut Draft, key: &Key, node: &Node) -> Result<(), Wrong> {
         Kind::LogFile(to) => to(draft, read::log_file(node)?),
         Kind::LogType(to) => to(draft, read::log_type(node)?),
         Kind::LogRotate(to) => to(draft, rotation::read(node)?),
+        Kind::SystemLog(to) => to(draft, read::system_log(node)?),
         Kind::LogCapture(to) => to(draft, read::log_capture(node)?),
         Kind::Unavailable(shapes) | Kind::Detail(shapes) => read::shape(node, shapes)?,
         Kind::Ignored => {}

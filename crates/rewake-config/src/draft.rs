@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rewake_wire::{ClusterBalance, ExecMode, LogCapture, Rotation};
+use rewake_wire::{ClusterBalance, ExecMode, LogCapture, Rotation, SystemLog};
 
 use crate::report::Place;
 use crate::sockets::Socket;
@@ -43,6 +43,7 @@ pub(crate) struct Draft {
     pub(crate) time: bool,
     pub(crate) log_capture: LogCapture,
     pub(crate) log_rotate: Option<Option<Rotation>>,
+    pub(crate) log_syslog: Option<SystemLog>,
     pub(crate) autorestart: Option<bool>,
     pub(crate) autostart: Option<bool>,
     pub(crate) stop_exit_codes: Vec<i32>,

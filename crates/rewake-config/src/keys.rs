@@ -2,7 +2,7 @@
 
 use crate::draft::{Draft, Filter, Id, Instances, Limit, Variable};
 use crate::sockets::Socket;
-use rewake_wire::{ClusterBalance, ExecMode, LogCapture, Rotation};
+use rewake_wire::{ClusterBalance, ExecMode, LogCapture, Rotation, SystemLog};
 
 /// One row.
 #[derive(Debug)]
@@ -46,6 +46,7 @@ pub(crate) enum Kind {
     LogCapture(fn(&mut Draft, LogCapture)),
     /// A switch, or an object; `None`: off.
     LogRotate(fn(&mut Draft, Option<Rotation>)),
+    SystemLog(fn(&mut Draft, Option<SystemLog>)),
     /// A feature that this version has not: type-checked, and one warning if the value asks for it.
     Unavailable(&'static [Shape]),
     /// Says more about a feature that this version has not: type-checked, and silent, as the feature's own key warns.
@@ -112,6 +113,7 @@ pub(crate) static KEYS: &[Key] = &[
     key("log_type", &[], Kind::LogType(|d, v| d.log_json = v)),
     key("log_date_format", &[], Text(|d, v| d.log_date_format = Some(v))),
     key("time", &[], Flag(|d, v| d.time = v)),
+    key("log_syslog", &[], Kind::SystemLog(|d, v| d.log_syslog = v)),
     key("log_rotate", &[], Kind::LogRotate(|d, v| d.log_rotate = Some(v))),
     key("log_capture", &[], Kind::LogCapture(|d, v| d.log_capture = v)),
     key("pid_file", &["pid"], Unavailable(&[Shape::Text])),

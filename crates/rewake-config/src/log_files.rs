@@ -25,6 +25,7 @@ pub(crate) fn of(draft: &Draft, command: &Command, merge: bool, cwd: &Path, home
             LogCapture::Auto if command.is_nodes_script() => LogCapture::Spool,
             asked @ (LogCapture::Auto | LogCapture::Spool | LogCapture::Pipe) => asked,
         },
+        system: draft.log_syslog.clone(),
         rotate: draft.log_rotate.clone().unwrap_or_else(|| Some(Rotation::default())),
     }
 }

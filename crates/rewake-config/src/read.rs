@@ -1,7 +1,7 @@
 //! A node as a value of one type, with PM2's leniency (`"3"` is a number, a string is a list of words). Never guesses
 //! further, and never shows a variable's value.
 
-use rewake_wire::{ClusterBalance, ExecMode, LogCapture};
+use rewake_wire::{ClusterBalance, ExecMode, LogCapture, SystemLog};
 
 use crate::draft::{Filter, Id, Instances, Limit, Variable};
 use crate::keys::Shape;
@@ -284,6 +284,26 @@ pub(crate) fn log_capture(node: &Node) -> Read<LogCapture> {
         Some("spool") => Ok(LogCapture::Spool),
         Some("pipe") => Ok(LogCapture::Pipe),
         Some(_) | None => expected("`auto`, `spool` or `pipe`", node),
+    }
+}
+
+/// A switch, `journal` or `syslog`, each with the path of a socket behind a colon if need be.
+pub(crate) fn system_log(node: &Node) -> Read<Option<SystemLog>> {
+    const EXPECTED: &str = "a boolean, `journal`, `syslog`, or one of these with `:/path/of/the/socket`";
+    let text = match &node.value {
+        Value::Bool(on) => return Ok(on.then_some(SystemLog::Any)),
+        Value::Text(text) => text.as_str(),
+        Value::Null | Value::Number(_) | Value::List(_) | Value::Map(_) => return expected(EXPECTED, node),
+    };
+    let (kind, path) = match text.split_once(':') {
+        Some((kind, path)) if path.starts_with('/') => (kind, Some(path.to_owned())),
+        Some(_) => return expected(EXPECTED, node),
+        None => (text, None),
+    };
+    match kind {
+        "journal" | "journald" => Ok(Some(SystemLog::Journal { path })),
+        "syslog" => Ok(Some(SystemLog::Syslog { path })),
+        _ => expected(EXPECTED, node),
     }
 }
 

@@ -79,6 +79,7 @@ impl Engine {
                 targets,
                 format: Format::of(&sheet.spec.logs, slot.0, &sheet.spec.name, stream),
                 rules: rules.clone(),
+                system: sheet.spec.logs.system.clone(),
                 over,
             };
             if let Some(logs) = &self.logs {

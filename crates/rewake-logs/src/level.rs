@@ -77,7 +77,8 @@ impl Level {
     }
 
     /// The level that a line names, if it does.
-    pub(crate) fn of_line(line: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn of_line(line: &[u8]) -> Option<Self> {
         let line = line.trim_ascii_start();
         if line.first() == Some(&b'{')
             && let Ok(fields) = serde_json::from_slice::<Fields<'_>>(line)

@@ -166,6 +166,21 @@ pub struct LogSpec {
     /// `None`: never.
     #[serde(default = "Rotation::usual")]
     pub rotate: Option<Rotation>,
+    /// The system's log, beside the files; `None`: not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<SystemLog>,
+}
+
+/// The log of the system.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SystemLog {
+    /// The journal of systemd where there is one, else syslog.
+    Any,
+    /// Datagrams of systemd's journal; its own socket when `None`.
+    Journal { path: Option<String> },
+    /// Datagrams of syslog; `/dev/log` when `None`.
+    Syslog { path: Option<String> },
 }
 
 /// When a log file is put aside, and how many of those are kept: `keep` of each log, `total` of all logs of an app.

@@ -15,6 +15,7 @@ pub mod store;
 
 pub use app::{
     AppSpec, ClusterBalance, ExecMode, LaunchSpec, LogCapture, LogSpec, LogTarget, PolicySpec, Rotation, StopWith,
+    SystemLog,
 };
 pub use error::{ErrorCode, ErrorReply};
 pub use event::{Event, ExitInfo, ExitRecord, LogLines, Message, ProcessEvent, ProcessEventKind, Stream};

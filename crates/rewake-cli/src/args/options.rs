@@ -128,6 +128,9 @@ pub(crate) struct Options {
     /// Time before each line
     #[arg(long, help_heading = LOGS)]
     pub(crate) time: bool,
+    /// Lines to systemd's journal too, or to syslog where there is none
+    #[arg(long, value_name = "journal|syslog", num_args = 0..=1, require_equals = true, default_missing_value = "true", help_heading = LOGS)]
+    pub(crate) syslog: Option<String>,
 
     /// JSON instead of text
     #[arg(long, help_heading = SHOWN)]
@@ -299,7 +302,12 @@ impl Options {
             ("min_uptime", &self.min_uptime),
             ("watch_delay", &later.watch_delay),
         ];
-        let switches_or_texts = [("filter_env", &self.filter_env), ("log_file", &self.log), ("watch", &later.watch)];
+        let switches_or_texts = [
+            ("filter_env", &self.filter_env),
+            ("log_file", &self.log),
+            ("log_syslog", &self.syslog),
+            ("watch", &later.watch),
+        ];
         let switches = [
             ("wait_ready", self.wait_ready, true),
             ("shutdown_with_message", self.shutdown_with_message, true),

@@ -63,6 +63,7 @@ pub(in crate::ui) fn slot(id: u32, name: &str) -> SlotInfo {
                 json: false,
                 capture: LogCapture::Auto,
                 rotate: None,
+                system: None,
             },
             version: None,
         },

@@ -11,6 +11,8 @@ pub(crate) mod render;
 mod rotate;
 mod spool;
 mod stream;
+mod system;
+mod system_form;
 mod thread;
 
 use std::collections::BTreeSet;

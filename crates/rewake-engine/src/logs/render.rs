@@ -112,6 +112,7 @@ mod tests {
             json,
             capture: LogCapture::Auto,
             rotate: None,
+            system: None,
         };
         Format::of(&spec, 3, "a\"b", Stream::Err)
     }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use rewake_unix::events::Watch;
-use rewake_wire::{Event, LogLines};
+use rewake_wire::{Event, LogLines, SystemLog};
 
 use super::files::Files;
 use super::ledger::{Intent, Key, Ledger, MOST_TARGETS, Place, Record, Spot, What};
@@ -15,6 +15,8 @@ use super::lines::Lines;
 use super::render::Format;
 use super::rotate::Rules;
 use super::spool::Spool;
+use super::system::Forwarder;
+use super::system_form::Said;
 use crate::clock::epoch_ms;
 use crate::subscribers::Subscribers;
 
@@ -39,6 +41,8 @@ pub(crate) struct NewStream {
     pub(crate) targets: Vec<PathBuf>,
     pub(crate) format: Format,
     pub(crate) rules: Rules,
+    /// The system's log, beside the files.
+    pub(crate) system: Option<SystemLog>,
     /// The run has ended before this daemon began: nobody tells any more when its output is closed.
     pub(crate) over: bool,
 }
@@ -62,6 +66,7 @@ pub(crate) struct Stream {
     /// What the ledger says is being written.
     intent: Option<Intent>,
     lines: Lines,
+    system: Option<(SystemLog, Lines)>,
     /// The run has ended: what has come so far is all that is waited for.
     pub(crate) ended: bool,
     /// Length of the spool when its last writer had closed it.
@@ -83,6 +88,7 @@ pub(crate) struct Tools {
     pub(crate) files: Files,
     pub(crate) ledger: Ledger,
     pub(crate) subscribers: Subscribers,
+    pub(crate) forwarder: Forwarder,
     /// One pair of buffers for all streams; they grow to what is needed and are given back at rest.
     pub(crate) input: Vec<u8>,
     pub(crate) output: Vec<u8>,
@@ -103,7 +109,14 @@ pub(crate) enum Step {
 
 impl Tools {
     pub(crate) fn new(ledger: Ledger, subscribers: Subscribers) -> Self {
-        Self { files: Files::default(), ledger, subscribers, input: Vec::new(), output: Vec::new() }
+        Self {
+            files: Files::default(),
+            ledger,
+            subscribers,
+            forwarder: Forwarder::default(),
+            input: Vec::new(),
+            output: Vec::new(),
+        }
     }
 
     /// Nothing is under way: the memory is given back.
@@ -139,6 +152,7 @@ impl Stream {
             pending: None,
             intent: None,
             lines: Lines::default(),
+            system: new.system.map(|system| (system, Lines::default())),
             ended: new.over,
             closed_at: None,
             stuck: false,
@@ -210,6 +224,9 @@ impl Stream {
         }
         if let Some(rest) = self.lines.rest() {
             self.publish(vec![rest], tools);
+        }
+        if let Some(rest) = self.system.as_mut().and_then(|(_, lines)| lines.rest()) {
+            self.forward(vec![rest], tools);
         }
         tools.ledger.forget(self.place);
     }
@@ -357,6 +374,7 @@ impl Stream {
             tools.files.line_state(path, self.key, self.mid_line);
         }
         self.tell_subscribers(tools);
+        self.tell_system(tools);
         Step::Moved(moved)
     }
 
@@ -433,6 +451,20 @@ impl Stream {
         } else {
             // Whoever comes later begins with a whole line only if no old beginning is kept.
             self.lines.rest();
+        }
+    }
+
+    fn tell_system(&mut self, tools: &mut Tools) {
+        let Some((_, lines)) = &mut self.system else { return };
+        let complete = lines.cut(&tools.input);
+        self.forward(complete, tools);
+    }
+
+    fn forward(&self, lines: Vec<String>, tools: &mut Tools) {
+        let Some((to, _)) = &self.system else { return };
+        for line in lines {
+            let said = Said { app: self.name.clone(), id: self.id, run: self.key.run, stream: self.key.stream(), line };
+            tools.forwarder.forward(to, said);
         }
     }
 

@@ -408,6 +408,7 @@ impl Carrier {
         for key in self.streams.keys().copied().collect::<Vec<_>>() {
             self.remove(key);
         }
+        self.tools.forwarder.close();
         if let Some(answer) = self.closing.take() {
             let _ = answer.send(());
         }
