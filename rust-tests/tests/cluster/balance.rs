@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rust_tests::home::{Home, is_alive, kill, nodes, until};
+use rust_tests::ports::free_port;
 use serde_json::{Value, json};
 
 use super::http::{SERVER, get, get_from, get_path, load};
-use rust_tests::ports::free_port;
 
 const WAYS: [&str; 4] = ["kernel", "client-ip", "round-robin", "shared"];
 

@@ -3,9 +3,9 @@
 use std::fs;
 
 use rust_tests::home::{Home, nodes, until};
+use rust_tests::ports::free_port;
 
 use super::http::get;
-use rust_tests::ports::free_port;
 
 /// Starts a script in cluster mode and waits until each worker has logged a line of JSON.
 fn told(home: &Home, node: &str, script: &str, instances: u32, port: u16) -> Vec<serde_json::Value> {

@@ -5,9 +5,9 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use rust_tests::home::{Home, is_alive, nodes, until};
+use rust_tests::ports::free_port;
 
 use super::http::{SERVER, get, load};
-use rust_tests::ports::free_port;
 
 /// Without a soak, which most tests here are not about.
 fn start(home: &Home, node: &str, script: &str, instances: &str, port: u16, more: &[&str]) {

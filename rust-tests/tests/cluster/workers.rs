@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use rust_tests::home::{Home, is_alive, nodes, until};
+use rust_tests::ports::free_port;
 
 use super::http::{SERVER, get, load};
-use rust_tests::ports::free_port;
 
 /// Starts a script in cluster mode.
 fn start(home: &Home, node: &str, script: &str, instances: u32, port: u16) {

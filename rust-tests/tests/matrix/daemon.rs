@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use rust_tests::home::is_alive;
+use rust_tests::ports::free_port;
 use serde_json::json;
 
 use super::support::MODES;
 use super::support::client::{Load, get};
 use super::support::fleet::{App, Fleet, each_node};
 use super::support::wire::{Caller, Hearer};
-use rust_tests::ports::free_port;
 
 const BUSY: (&str, &str) = ("busy.js", include_str!("scripts/busy.js"));
 

@@ -4,11 +4,12 @@
 use std::io::Read;
 use std::time::Duration;
 
+use rust_tests::ports::free_port;
+
 use super::support::MODES;
 use super::support::client::{connect, get, read_all};
 use super::support::fleet::{App, Fleet, each_node};
 use super::support::wire::{Caller, Hearer};
-use rust_tests::ports::free_port;
 
 const SCRIPTS: &[(&str, &str)] = &[
     ("http.js", include_str!("scripts/documented/http.js")),

@@ -3,12 +3,12 @@
 use std::process::{Command, Stdio};
 
 use rust_tests::home::{children, is_alive};
+use rust_tests::ports::free_port;
 use serde_json::json;
 
 use super::support::MODES;
 use super::support::client::get;
 use super::support::fleet::{App, Fleet, each_node};
-use rust_tests::ports::free_port;
 
 const FORKS: (&str, &str) = ("forks.js", include_str!("scripts/forks.js"));
 const OWN_PRIMARY: (&str, &str) = ("own_primary.js", include_str!("scripts/own_primary.js"));

@@ -6,13 +6,13 @@ use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use rust_tests::home::{descriptors, is_alive};
+use rust_tests::ports::free_port;
 use serde_json::json;
 
 use super::support::MODES;
 use super::support::client::{connect, read_all};
 use super::support::fleet::{App, Fleet, each_node};
 use super::support::wire::{Caller, Hearer};
-use rust_tests::ports::free_port;
 
 /// A fleet whose `node` is no Node.
 fn raw_fleet() -> Fleet {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use rust_tests::ports::free_port;
 use serde_json::{Value, json};
 
 use super::support::MODES;
 use super::support::client::get;
 use super::support::fleet::{App, Fleet, each_node};
 use super::support::wire::Hearer;
-use rust_tests::ports::free_port;
 
 const SCRIPT: (&str, &str) = ("life.js", include_str!("scripts/life.js"));
 

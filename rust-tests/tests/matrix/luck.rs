@@ -4,11 +4,11 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
 use rewake_unix::listen::group::Group;
+use rust_tests::ports::free_port;
 
 use super::support::MODES;
 use super::support::client::{Load, connect_unix, get};
 use super::support::fleet::{App, Fleet, each_node};
-use rust_tests::ports::free_port;
 
 const RETRIES: (&str, &str) = ("retries.js", include_str!("scripts/retries.js"));
 const SERVER: (&str, &str) = ("server.js", include_str!("scripts/server.js"));

@@ -1,10 +1,10 @@
 //! What clients and workers say to each other arrives whole, in order and to the byte, whatever else is on the channel.
 
+use rust_tests::ports::free_port;
 use serde_json::json;
 
 use super::support::fleet::{App, Fleet, each_node};
 use super::support::wire::{Caller, Hearer};
-use rust_tests::ports::free_port;
 
 const SCRIPT: (&str, &str) = ("speak.js", include_str!("scripts/speak.js"));
 

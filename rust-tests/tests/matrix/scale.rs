@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use rust_tests::home::is_alive;
+use rust_tests::ports::free_port;
 
 use super::support::MODES;
 use super::support::client::{Load, get};
 use super::support::fleet::{App, Fleet, each_node};
-use rust_tests::ports::free_port;
 
 const SERVER: (&str, &str) = ("server.js", include_str!("scripts/server.js"));
 

@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::net::Shutdown;
 
+use rust_tests::ports::free_port;
 use serde_json::json;
 
 use super::support::MODES;
 use super::support::client::{connect, get, read_all};
 use super::support::fleet::{App, Fleet, each_node};
-use rust_tests::ports::free_port;
 
 #[test]
 fn a_worker_and_its_child_see_what_nodes_own_primary_shows_them() {

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use rust_tests::ports::free_port;
 use serde_json::Value;
 
 use super::support::MODES;
 use super::support::client::connect;
 use super::support::fleet::{App, Fleet, each_node};
-use rust_tests::ports::free_port;
 
 #[test]
 fn a_session_goes_on_with_another_worker_and_with_those_of_a_later_release() {

@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 
 use rust_tests::home::{Home, until};
+use rust_tests::ports::free_port;
 
 use super::http::{SERVER, get, opened, pid, refuses, start};
-use rust_tests::ports::free_port;
 
 #[test]
 fn stop_frees_the_address_and_start_takes_it_again() {

@@ -4,10 +4,10 @@ use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 
 use rust_tests::home::{Home, is_alive, nodes, until};
+use rust_tests::ports::free_port;
 use serde_json::json;
 
 use super::http::{SERVER, ask, get, kill_daemon, opened, opened_port, pid, refuses, start, with_file};
-use rust_tests::ports::free_port;
 
 #[test]
 fn a_connection_that_comes_while_nobody_runs_is_answered_by_the_successor() {

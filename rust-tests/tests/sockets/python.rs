@@ -3,9 +3,9 @@
 use std::process::{Command, Stdio};
 
 use rust_tests::home::Home;
+use rust_tests::ports::free_port;
 
 use super::http::{get, load, pid, refuses};
-use rust_tests::ports::free_port;
 
 /// `socketserver` on the first socket; `/die` ends it. It stops accepting at SIGINT and finishes what it has.
 const SERVER: &str = "

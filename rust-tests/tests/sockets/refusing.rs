@@ -4,10 +4,10 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::net::UnixListener;
 
 use rust_tests::home::{Home, until};
+use rust_tests::ports::free_port;
 use serde_json::{Value, json};
 
 use super::http::{SERVER, get, pid, refuses, start, with_file};
-use rust_tests::ports::free_port;
 
 /// The one line of error of a start that must fail.
 fn refusal(home: &Home, sockets: Value) -> String {

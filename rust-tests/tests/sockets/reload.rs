@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use rust_tests::home::{Home, children, is_alive, nodes, until};
+use rust_tests::ports::free_port;
 use serde_json::{Value, json};
 
 use super::http::{
     SERVER, get, kill_daemon, load, load_on_kept_connections, opened, opened_port, pid, refuses, start, with_file,
 };
-use rust_tests::ports::free_port;
 
 fn pids(home: &Home) -> BTreeSet<u32> {
     home.slots("web").iter().map(|slot| slot.0).collect()

@@ -1,9 +1,9 @@
 //! What a daemon must remember that was killed while it waited: streaks, delays, deadlines, and a release that is being tried out.
 
 use rust_tests::home::{Home, is_alive, kill, until};
+use rust_tests::ports::free_port;
 
 use super::load::{SERVER, get};
-use rust_tests::ports::free_port;
 
 fn kill_daemon(home: &Home) {
     let daemon = home.daemon().unwrap();

@@ -6,13 +6,13 @@ use std::process::Child;
 use std::time::Duration;
 
 use rust_tests::home::{Home, is_alive, kill, until};
+use rust_tests::ports::free_port;
 use rust_tests::sim::rng::Rng;
 use serde_json::{Value, json};
 
 use super::client::Client;
 use super::load::{SERVER, end, get, load};
 use super::messages::{Messages, TALKER};
-use rust_tests::ports::free_port;
 
 /// Ends with the code that it is told.
 const MORTAL: &str = "process.on('message', (m) => process.exit(m.code));";
