@@ -22,6 +22,27 @@ pub fn adopt(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(copy) })
 }
 
+/// Takes over a descriptor under the number that this program's former self names, which it keeps; it is close-on-exec from now on.
+/// Call it once for each number, before anything else is opened.
+///
+/// # Errors
+/// `EBADF` when nothing is open there.
+pub fn take_over(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: sets a flag, and fails for a number that is not open.
+    check(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) })?;
+    // SAFETY: it is open, and by the agreement with the former self nobody else in this program owns it.
+    Ok(unsafe { std::os::fd::FromRawFd::from_raw_fd(number) })
+}
+
+/// Whether programs that this one becomes find the descriptor.
+///
+/// # Errors
+/// Never for an open descriptor.
+pub fn set_inherited(fd: impl AsFd, inherited: bool) -> io::Result<()> {
+    fcntl(fd.as_fd(), FcntlArg::F_SETFD(if inherited { FdFlag::empty() } else { FdFlag::FD_CLOEXEC }))?;
+    Ok(())
+}
+
 /// A copy of a descriptor with a number of at least `lowest`, close-on-exec.
 ///
 /// # Errors

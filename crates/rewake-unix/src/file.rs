@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,24 @@ pub fn open_append(path: &Path) -> io::Result<File> {
         Err(error) if error.raw_os_error() == Some(libc::ENXIO) => Err(not_a_file()),
         Err(error) => Err(error),
     }
+}
+
+/// Writes a file of mode 0600 without waiting for the disk: whole or not only for those who read it under another name later.
+///
+/// # Errors
+/// When a step fails (no space, no rights).
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)
+}
+
+/// A program's file, to be run later by its descriptor: whatever happens to its name. The number is above those of the standard streams.
+///
+/// # Errors
+/// When there is no such file.
+pub fn open_program(path: &Path) -> io::Result<OwnedFd> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(path)?;
+    crate::fd::copy_above(file.as_fd(), 10)
 }
 
 /// Empties a file that exists.

@@ -2,13 +2,28 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// A held lock; dropping it, or the end of the process, gives it up.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Lock {
+    /// The lock that this program's former self held: it belongs to the descriptor.
+    #[must_use]
+    pub fn inherited(fd: OwnedFd) -> Self {
+        Self { file: fd.into() }
+    }
+}
+
+impl AsFd for Lock {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 /// Takes the lock, or `None` when somebody else has it.
@@ -18,7 +33,7 @@ pub struct Lock {
 pub fn try_exclusive(path: &Path) -> io::Result<Option<Lock>> {
     let file = open(path)?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(Lock { _file: file })),
+        Ok(()) => Ok(Some(Lock { file })),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
     }
@@ -31,7 +46,7 @@ pub fn try_exclusive(path: &Path) -> io::Result<Option<Lock>> {
 pub fn exclusive(path: &Path) -> io::Result<Lock> {
     let file = open(path)?;
     file.lock()?;
-    Ok(Lock { _file: file })
+    Ok(Lock { file })
 }
 
 fn open(path: &Path) -> io::Result<File> {

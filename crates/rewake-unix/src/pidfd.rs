@@ -7,11 +7,27 @@ use std::sync::OnceLock;
 use nix::libc;
 
 use crate::poll::{self, Interest};
+use crate::proc;
 use crate::reap::{self, Ended};
 use crate::sys::{check, check_long, retry};
 
 /// `PIDFD_SIGNAL_PROCESS_GROUP` of Linux 6.9, which libc does not name for every target.
 const SIGNAL_PROCESS_GROUP: libc::c_uint = 1 << 2;
+
+/// `PIDFD_GET_INFO`: `_IOWR(0xFF, 11, struct pidfd_info)` with the struct's first size.
+const GET_INFO: libc::Ioctl = 0xC040_FF0B_u32 as libc::Ioctl;
+
+/// `PIDFD_INFO_EXIT` of Linux 6.15.
+const INFO_EXIT: u64 = 1 << 3;
+
+/// `struct pidfd_info` in its first size: the mask, what we do not ask for, the exit status.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    mask: u64,
+    _not_asked_for: [u32; 13],
+    exit_code: i32,
+}
 
 /// A pidfd of a process, close-on-exec.
 ///
@@ -73,6 +89,25 @@ pub fn wait(pidfd: BorrowedFd<'_>, leave: bool) -> io::Result<Option<Ended>> {
     Ok(found.map(|(_, ended)| ended))
 }
 
+/// How a process ended that need not be our child; `None` while it runs, and where nobody tells: the kernel does once somebody has
+/// reaped it, from Linux 6.15 on; before that `/proc` does, as long as nobody has.
+#[must_use]
+pub fn ended(pidfd: BorrowedFd<'_>, pid: u32) -> Option<Ended> {
+    told_by_kernel(pidfd).or_else(|| {
+        let ended =
+            has_ended(pidfd).ok().filter(|ended| *ended).and_then(|_| proc::zombie_status(pid).ok().flatten())?;
+        // The pid may have passed on between the two looks; while it is still this zombie's, it can be signalled.
+        send(pidfd, 0).is_ok().then_some(ended)
+    })
+}
+
+fn told_by_kernel(pidfd: BorrowedFd<'_>) -> Option<Ended> {
+    let mut info = Info { mask: INFO_EXIT, ..Info::default() };
+    // SAFETY: the request's number holds the size of `Info`, of which the kernel writes no more; it is ours and outlives the call.
+    check(unsafe { libc::ioctl(pidfd.as_raw_fd(), GET_INFO, &raw mut info) }).ok()?;
+    (info.mask & INFO_EXIT != 0).then(|| Ended::of_status(info.exit_code))
+}
+
 /// Whether the process has ended; it need not be our child.
 ///
 /// # Errors
@@ -88,4 +123,30 @@ fn send_flags(pidfd: BorrowedFd<'_>, signal: i32, flags: libc::c_uint) -> io::Re
         let done = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, no_info, flags) };
         check_long(done).map(drop)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_process_is_told_while_it_is_a_zombie_and_where_the_kernel_can_also_after() {
+        for (script, expected) in [
+            ("read x; exit 7", Ended::Code(7)),
+            ("read x; kill -9 $$", Ended::Signal { number: 9, core_dumped: false }),
+        ] {
+            let mut child =
+                Command::new("sh").args(["-c", script]).stdin(std::process::Stdio::piped()).spawn().unwrap();
+            let pidfd = open(child.id()).unwrap();
+            assert_eq!(ended(pidfd.as_fd(), child.id()), None, "it runs");
+            drop(child.stdin.take());
+            poll::wait(&[(pidfd.as_fd(), Interest::Read)], Some(std::time::Duration::from_secs(10))).unwrap();
+            assert_eq!(ended(pidfd.as_fd(), child.id()), Some(expected), "a zombie");
+            child.wait().unwrap();
+            let told = ended(pidfd.as_fd(), child.id());
+            assert!(told.is_none() || told == Some(expected), "{told:?}");
+        }
+    }
 }

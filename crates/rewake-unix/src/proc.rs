@@ -7,6 +7,8 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::{Pid, SysconfVar, sysconf};
 
+use crate::reap::Ended;
+
 /// One process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stat {
@@ -63,6 +65,48 @@ pub fn stat(pid: u32) -> io::Result<Stat> {
 pub fn name(pid: u32) -> io::Result<String> {
     let bytes = fs::read(format!("/proc/{pid}/comm"))?;
     Ok(String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned())
+}
+
+/// How a process ended that nobody has reaped yet; `None` when it has not ended, or we may not know.
+///
+/// # Errors
+/// As [`stat`].
+pub fn zombie_status(pid: u32) -> io::Result<Option<Ended>> {
+    let line = fs::read(format!("/proc/{pid}/stat"))?;
+    let invalid = || io::Error::from(io::ErrorKind::InvalidData);
+    if !parse(pid, &line).ok_or_else(invalid)?.is_zombie() {
+        return Ok(None);
+    }
+    // Its last field; 0 also for somebody who may not read it, but then all of it is another user's.
+    let status = line.trim_ascii_end().rsplit(|&byte| byte == b' ').next();
+    let status: Option<i32> = status.and_then(|text| str::from_utf8(text).ok()?.parse().ok());
+    Ok(Some(Ended::of_status(status.ok_or_else(invalid)?)))
+}
+
+/// What is never the same for two boots of a machine.
+///
+/// # Errors
+/// When `/proc` is not there.
+pub fn boot_id() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned())
+}
+
+/// All processes at this moment.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn all() -> io::Result<Vec<Stat>> {
+    let number = |entry: io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse::<u32>().ok();
+    Ok(fs::read_dir("/proc")?.filter_map(number).filter_map(|pid| stat(pid).ok()).collect())
+}
+
+/// The environment that a process was started with, entry by entry.
+///
+/// # Errors
+/// When it is gone, or another user's.
+pub fn environment(pid: u32) -> io::Result<Vec<Vec<u8>>> {
+    let bytes = fs::read(format!("/proc/{pid}/environ"))?;
+    Ok(bytes.split(|&byte| byte == 0).map(<[u8]>::to_vec).collect())
 }
 
 /// CPU time of all threads of a process, user and system. Exact, and far cheaper than [`stat`]: it asks the process's own clock.

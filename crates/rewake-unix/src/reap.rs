@@ -15,6 +15,17 @@ pub enum Ended {
     Signal { number: i32, core_dumped: bool },
 }
 
+impl Ended {
+    /// From a status as `waitpid` gives it.
+    #[must_use]
+    pub fn of_status(status: i32) -> Self {
+        match status & 0x7F {
+            0 => Self::Code(status >> 8 & 0xFF),
+            number => Self::Signal { number, core_dumped: status & 0x80 != 0 },
+        }
+    }
+}
+
 /// A child that has ended, any. With `leave` it stays a zombie, and is found again.
 ///
 /// # Errors

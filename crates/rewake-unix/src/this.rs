@@ -1,7 +1,9 @@
 //! What a process sets about itself. Never about another.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use nix::libc;
 use nix::sys::prctl;
@@ -80,4 +82,24 @@ pub fn redirect_stdio(input: impl std::os::fd::AsFd, outputs: impl std::os::fd::
     nix::unistd::dup2_stdout(&outputs)?;
     nix::unistd::dup2_stderr(&outputs)?;
     Ok(())
+}
+
+/// Becomes another program: same process, same children, and every descriptor that is not close-on-exec. Returns only on failure.
+/// Its environment is this program's. Only for a program with one thread.
+pub fn become_program(program: &Path, args: &[&OsStr]) -> io::Error {
+    let c = |text: &OsStr| CString::new(text.as_bytes());
+    let env = std::env::vars_os().map(|(key, value)| CString::new([key.as_bytes(), b"=", value.as_bytes()].concat()));
+    let strings = || -> Result<_, std::ffi::NulError> {
+        Ok((
+            c(program.as_os_str())?,
+            args.iter().copied().map(c).collect::<Result<Vec<_>, _>>()?,
+            env.collect::<Result<Vec<_>, _>>()?,
+        ))
+    };
+    match strings() {
+        Ok((program, args, env)) => match nix::unistd::execve(&program, &args, &env) {
+            Err(errno) => errno.into(),
+        },
+        Err(error) => error.into(),
+    }
 }

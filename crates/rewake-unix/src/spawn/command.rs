@@ -57,6 +57,15 @@ impl Command {
         self.candidates.push(CString::new(path)?);
         Ok(self)
     }
+
+    /// This path and no other.
+    ///
+    /// # Errors
+    /// When it holds a NUL.
+    pub fn only_program(&mut self, path: &[u8]) -> Result<(), NulError> {
+        self.candidates = vec![CString::new(path)?];
+        Ok(())
+    }
 }
 
 /// Shows no environment: it holds secrets.
