@@ -375,6 +375,7 @@ export type ErrorCode =
   | 'SHUTTING_DOWN'
   | 'NOTHING_SAVED'
   | 'STORAGE'
+  | 'UPDATE_REFUSED'
   | 'BAD_CONFIG'
   | 'UNREACHABLE'
   | 'VERSION_MISMATCH'

@@ -119,10 +119,15 @@ impl Home {
         fs::read_to_string(self.path().join("rewake.pid")).ok()?.trim().parse().ok()
     }
 
-    /// The keeper's pid: the daemon's parent.
+    /// The keeper's pid: the daemon's parent, or its child where it has taken the place of one that died.
     #[must_use]
     pub fn keeper(&self) -> Option<u32> {
-        parent(self.daemon()?)
+        let daemon = self.daemon()?;
+        let is_keeper = |pid: &u32| {
+            let arguments = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            arguments.split('\0').nth(1).is_some_and(|flag| flag.starts_with("--keeper"))
+        };
+        parent(daemon).filter(is_keeper).or_else(|| children(daemon).into_iter().map(|(pid, _)| pid).find(is_keeper))
     }
 }
 

@@ -23,7 +23,8 @@ fn main() -> ExitCode {
     // The keeper and the daemon are this same file. Looked at first: a start of the daemon pays for nothing of the CLI.
     let argv: Vec<OsString> = std::env::args_os().collect();
     match argv.get(1).and_then(|flag| flag.to_str()) {
-        Some("--keeper" | "--keeper-embedded") => keeper(&argv),
+        Some("--keeper" | "--keeper-embedded" | "--keeper-successor" | "--keeper-handover") => keeper(&argv),
+        Some("--check-handover") => check_handover(&argv),
         Some("--daemon") => daemon(&argv),
         Some("--runtime") => runtime(&argv),
         Some(_) | None => cli(&argv),
@@ -94,6 +95,19 @@ fn keeper(argv: &[OsString]) -> ExitCode {
             ExitCode::from(OWNED)
         }
         result => finish(result.map(drop)),
+    }
+}
+
+/// Whether this executable could take the place of the one that asks.
+fn check_handover(argv: &[OsString]) -> ExitCode {
+    let state = argv.get(3).and_then(|number| number.to_str()?.parse().ok());
+    let checked = state.ok_or_else(|| "wrong arguments".to_owned()).and_then(rewake_keeper::check_handover);
+    match checked {
+        Ok(()) => {
+            Ui::plain(false).data(rewake_keeper::CAN_GO_ON);
+            ExitCode::SUCCESS
+        }
+        Err(reason) => refuse(&ErrorReply::new(ErrorCode::VersionMismatch, reason)),
     }
 }
 

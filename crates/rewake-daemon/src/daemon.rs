@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use rewake_engine::{Engine, EngineError, Handle, Options};
+use rewake_engine::{Ended, Engine, EngineError, Handle, Options};
 use rewake_keeper::link::Link;
 use rewake_wire::Request;
 use tokio::signal::unix::{SignalKind, signal};
@@ -122,7 +122,9 @@ impl Daemon {
 
     async fn serve(self) -> Result<(), DaemonError> {
         let ended = self.engine.run().await;
-        if let Some(pid_file) = self.pid_file {
+        if let Some(pid_file) = self.pid_file
+            && !matches!(ended, Ok(Ended::HandedOver))
+        {
             pid_file.remove();
         }
         if let Some(server) = self.server

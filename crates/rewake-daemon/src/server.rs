@@ -1,6 +1,6 @@
 //! Takes connections and gives each a session. One client's trouble is never another's.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net;
@@ -24,7 +24,7 @@ const MOST_CLIENTS: usize = 1000;
 /// What every client is told first.
 #[derive(Debug)]
 pub(crate) struct Greeter {
-    pub(crate) keeper_pid: u32,
+    pub(crate) keeper_pid: Rc<Cell<u32>>,
     pub(crate) home: String,
 }
 
@@ -74,7 +74,7 @@ impl Greeter {
             protocol: PROTOCOL,
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
-            keeper_pid: self.keeper_pid,
+            keeper_pid: self.keeper_pid.get(),
             home: self.home.clone(),
         }
     }

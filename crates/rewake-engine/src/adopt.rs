@@ -7,7 +7,9 @@ use rewake_wire::keeper::{Exit, Notice, Order};
 use rewake_wire::store::Table;
 use tokio::sync::oneshot;
 
+use crate::effects::Outgoing;
 use crate::engine::{Begin, Ended, Engine};
+use crate::holding::copies;
 use crate::pending::Then;
 use crate::reports::HeldRun;
 use crate::run::Run;
@@ -24,7 +26,7 @@ const END_MARGIN_MS: u64 = 15_000;
 impl Engine {
     /// Restores the list, adopts what runs, and starts what ought to run and does not.
     /// `first`: nothing was ordered of this keeper before.
-    pub(crate) fn take_back(&mut self, held: Vec<HeldRun>, first: bool) {
+    pub(crate) fn take_back(&mut self, mut held: Vec<HeldRun>, first: bool) {
         let table = match self.begin {
             Begin::Empty if first => Table::default(),
             Begin::Empty | Begin::Listed | Begin::Booted => self.read_table(),
@@ -34,6 +36,7 @@ impl Engine {
         self.saving.written = table.generation;
         self.core.use_runs_from(table.next_run);
         self.restore(table);
+        let found = self.add_survivors(&mut held, in_order);
         let mut by_slot: BTreeMap<SlotId, Vec<HeldRun>> = BTreeMap::new();
         for run in held {
             match run.tag.parse().map(SlotId) {
@@ -44,6 +47,7 @@ impl Engine {
         for (slot, held) in by_slot {
             self.adopt(slot, held);
         }
+        self.settle_survivors(&found);
         if self.begin == Begin::Booted && first {
             return self.boot();
         }
@@ -66,6 +70,26 @@ impl Engine {
             // The file still says that the last daemon ended in order; for this one that is not so yet.
             self.save();
         }
+    }
+
+    /// Adds what runs and the keeper has never heard of.
+    pub(crate) fn add_survivors(&mut self, held: &mut Vec<HeldRun>, in_order: bool) -> Vec<(SlotId, RunId)> {
+        let survivors = self.survivors(held, in_order);
+        let found = survivors.iter().filter_map(|run| Some((SlotId(run.tag.parse().ok()?), run.run))).collect();
+        for survivor in &survivors {
+            self.give_to_keeper(survivor);
+        }
+        held.extend(survivors);
+        found
+    }
+
+    /// The keeper is a new one and has never heard of it.
+    fn give_to_keeper(&mut self, survivor: &HeldRun) {
+        let Ok(slot) = survivor.tag.parse().map(SlotId) else { return };
+        let run =
+            Run { pid: Some(survivor.pid), held: copies(&survivor.fds), ..Run::ordered(slot, survivor.started_at_ms) };
+        let adoption = self.adoption(survivor.run, &run);
+        self.holding.first.extend(adoption.map(|(adopted, fds)| Outgoing::Adopt { adopted: Box::new(adopted), fds }));
     }
 
     fn read_table(&self) -> Table {

@@ -57,6 +57,8 @@ impl Engine {
             Request::ReloadLogs => verbs::reload_logs(self, answer),
             Request::Save { force } => tell(answer, verbs::save(self, force)),
             Request::Resurrect => verbs::resurrect(self, answer),
+            Request::Update { path, token } => verbs::update(self, path, token, answer),
+            Request::Updated { token } => tell(answer, verbs::updated(self, token)),
             Request::Kill => self.end(Ended::Killed, Some(answer)),
         }
     }

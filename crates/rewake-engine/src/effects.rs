@@ -7,20 +7,21 @@ use std::rc::Rc;
 
 use rewake_core::{Change, Effect, Fact, ReloadFailure, RunId, SlotId};
 use rewake_unix::fd;
-use rewake_wire::keeper::{Order, Passed, Plan};
+use rewake_wire::keeper::{Adopted, Order, Passed, Plan};
 use rewake_wire::{Event, ProcessEvent, ProcessEventKind};
 
 use crate::clock::epoch_ms;
 use crate::engine::{Engine, EngineError};
+use crate::holding;
 use crate::inspect;
 use crate::ipc_out::Once;
 use crate::plan::{self, Beside};
 use crate::run::Run;
 use crate::{verbs, words};
 
-/// Descriptors that a new process takes here (pidfd, three streams, two spools, channel and its journal, two logs), and those that are left for
-/// clients and files: without them nobody could even ask what is wrong.
-const ROOM: usize = 10 + 22;
+/// Descriptors that a new process takes here (pidfd, three streams, two spools, channel, copies of those five that are read, the channel's
+/// journal twice, two logs), and those that are left for clients and files: without them nobody could even ask what is wrong.
+const ROOM: usize = 16 + 22;
 
 /// What is to be carried out, in order, once it is on record: most of it by the keeper.
 #[derive(Debug)]
@@ -34,6 +35,10 @@ pub(crate) enum Outgoing {
     Keep {
         name: String,
         socket: Rc<OwnedFd>,
+    },
+    Adopt {
+        adopted: Box<Adopted>,
+        fds: Vec<Rc<OwnedFd>>,
     },
     /// To an app: the message `'shutdown'`.
     Shutdown {
@@ -57,9 +62,11 @@ impl Engine {
             Effect::Release { run } => {
                 self.worker_gone(run);
                 self.drop_journal(run);
-                let slot = self.runs.remove(&run).map(|run| run.slot);
+                let state = self.runs.remove(&run);
+                self.runs_changed = true;
+                let slot = state.as_ref().map(|state| state.slot);
                 self.sockets_released(slot, run);
-                self.release(run);
+                self.release(run, state);
             }
             Effect::Reply { call, slots } => self.reply(call, slots),
             Effect::Changed { slot, run, change, manually } => {
@@ -79,12 +86,15 @@ impl Engine {
 
     /// Carries out what waits, as far as the keeper takes it.
     pub(crate) fn send_orders(&mut self) -> Result<(), EngineError> {
+        self.tell_new_keeper()?;
+        if !self.holding.first.is_empty() {
+            return Ok(());
+        }
         while let Some(next) = self.outgoing.front() {
-            let link = self.link.get_ref();
             let sent = match next {
-                Outgoing::Order(order) => link.order(order),
-                Outgoing::Spawn { slot, run, plan } => link.spawn(run.0, &slot.to_string(), plan),
-                Outgoing::Keep { name, socket } => link.keep(name, socket.as_fd()),
+                Outgoing::Order(_) | Outgoing::Spawn { .. } | Outgoing::Keep { .. } | Outgoing::Adopt { .. } => {
+                    self.tell(next)
+                }
                 Outgoing::Shutdown { run } => {
                     let run = *run;
                     self.send_shutdown(run);
@@ -101,7 +111,9 @@ impl Engine {
             };
             match sent {
                 Ok(()) => {
-                    self.outgoing.pop_front();
+                    if let Some(sent) = self.outgoing.pop_front() {
+                        self.holding.sent(sent);
+                    }
                     self.order_done();
                     if !self.facts.is_empty() {
                         self.step_facts();
@@ -117,6 +129,18 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Says it to the keeper, if it is the keeper's matter.
+    pub(crate) fn tell(&self, what: &Outgoing) -> io::Result<()> {
+        let link = self.link.get_ref();
+        match what {
+            Outgoing::Order(order) => link.order(order),
+            Outgoing::Spawn { slot, run, plan } => link.spawn(run.0, &slot.to_string(), plan),
+            Outgoing::Keep { name, socket } => link.keep(name, socket.as_fd()),
+            Outgoing::Adopt { adopted, fds } => link.adopt(adopted, &holding::borrowed(fds)),
+            Outgoing::Shutdown { .. } | Outgoing::Drain { .. } => Ok(()),
+        }
     }
 
     pub(crate) fn order(&mut self, order: Order) {
@@ -153,6 +177,7 @@ impl Engine {
         let plan = plan::plan(state, run, sheet, self.home.as_deref(), beside);
         let spool_folder = self.spools.as_deref().map(|path| path.display().to_string());
         let plan = Box::new(Plan { sockets, spool_folder, ..plan });
+        self.runs_changed = true;
         self.runs.insert(run, Run { inspect_port, ..Run::ordered(slot, now) });
         self.outgoing.push_back(Outgoing::Spawn { slot, run, plan });
     }
@@ -173,19 +198,28 @@ impl Engine {
     /// The order at the front could not even be sent. A spawn (no descriptor for its plan) fails alone; the link's own end is seen
     /// by reading it.
     fn order_failed(&mut self, error: &io::Error) -> Result<(), EngineError> {
+        if is_end(error) {
+            // It stays in line for the next keeper.
+            return Err(EngineError::KeeperGone);
+        }
         let failed = self.outgoing.pop_front();
         self.order_done();
+        self.given_up(failed, error)
+    }
+
+    /// Something that the keeper could not even be told.
+    pub(crate) fn given_up(&mut self, failed: Option<Outgoing>, error: &io::Error) -> Result<(), EngineError> {
         match failed {
-            Some(Outgoing::Spawn { run, .. }) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Some(Outgoing::Spawn { run, .. }) => {
                 self.note_reason(run, format!("the process could not be ordered: {error}"));
                 self.step(rewake_core::Input::Fact(Fact::SpawnFailed { run, retry: true }));
                 self.record();
                 Ok(())
             }
             Some(
-                Outgoing::Spawn { .. }
-                | Outgoing::Keep { .. }
+                Outgoing::Keep { .. }
                 | Outgoing::Order(_)
+                | Outgoing::Adopt { .. }
                 | Outgoing::Shutdown { .. }
                 | Outgoing::Drain { .. },
             )
@@ -266,6 +300,11 @@ impl Engine {
         let glance = slot.map(|slot| SlotGlance { last_exit: slot.last_exit, unstable: slot.streak.unstable });
         glance.or_else(|| self.sheets.contains_key(&id).then_some(SlotGlance { last_exit: None, unstable: 0 }))
     }
+}
+
+/// Whether an error says that the keeper is gone.
+pub(crate) fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 /// Whether one more process may take its descriptors. Tried, not counted: others of this program open files, too.

@@ -1,6 +1,6 @@
 //! The loop: wait for one happening, let the core decide, carry out what it orders, wait again. The one owner of all state.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use rewake_core::{Core, Fact, Input, RunId, SlotId};
 use rewake_keeper::link::Link;
 use rewake_unix::double::Double;
-use rewake_unix::user;
+use rewake_unix::{proc, user};
 use rewake_wire::keeper::{Notice, Order};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -23,8 +23,10 @@ use crate::cluster::Clusters;
 use crate::drain;
 use crate::effects::Outgoing;
 use crate::handle::{Ask, Handle};
+use crate::holding::Holding;
 use crate::journals::Journals;
 use crate::logs::{self, Logs, Said};
+pub use crate::options::{Begin, Options};
 use crate::pending::{Answer, Held, Requests};
 use crate::record::{Record, Undescribed};
 use crate::run::Run;
@@ -32,6 +34,7 @@ use crate::sheet::Sheet;
 use crate::sockets::AppSockets;
 use crate::store::Store;
 use crate::subscribers::Subscribers;
+use crate::verbs::Updating;
 use crate::watched::watched;
 use crate::words::user_name;
 
@@ -39,28 +42,6 @@ use crate::words::user_name;
 const KEEPER_PATIENCE: Duration = Duration::from_secs(10);
 /// When a table that could not be written (disk full) is tried again.
 const SAVE_RETRY: Duration = Duration::from_secs(10);
-
-/// Where the engine lives, and what it begins with.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    /// The folder for the table and the logs; `None`: nothing is kept, nothing is written.
-    pub home: Option<PathBuf>,
-    pub begin: Begin,
-    /// How often the keeper is told that the loop turns; `None`: it does not ask.
-    pub sign_every: Option<Duration>,
-}
-
-/// What the first engine of a keeper begins with. A later one goes on from what there is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Begin {
-    /// With the list. What was ended in order waits until somebody asks.
-    #[default]
-    Listed,
-    /// With the list, or where that is empty with what was saved; what ought to run is started.
-    Booted,
-    /// With nothing. The home's own list is neither read nor touched.
-    Empty,
-}
 
 /// The engine of a daemon. Run it in a `LocalSet` of a current-thread runtime.
 ///
@@ -100,6 +81,8 @@ pub enum Ended {
     Killed,
     /// Everything was stopped; what was wanted is remembered.
     Terminated,
+    /// Nothing was stopped: the daemon of another executable goes on.
+    HandedOver,
 }
 
 /// All state, and the loop over it.
@@ -147,7 +130,12 @@ pub struct Engine {
     pub(crate) ending: Option<Ending>,
     /// The last daemon was about to end, and this one is to do so in its place.
     pub(crate) resume_ending: Option<Ended>,
-    pub(crate) keeper_pid: u32,
+    pub(crate) holding: Holding,
+    pub(crate) updating: Option<Updating>,
+    /// The file of processes is not what it should be.
+    pub(crate) runs_changed: bool,
+    /// The kernel's name for this boot.
+    pub(crate) boot: String,
     greeted: bool,
     sign: Option<Sign>,
     inbox: mpsc::Receiver<Ask>,
@@ -188,7 +176,8 @@ pub(crate) struct Ending {
 /// What the keeper brought to its hello.
 #[derive(Debug)]
 pub struct Greeting {
-    pub keeper_pid: u32,
+    /// The keeper of the moment: another one takes its place when it dies.
+    pub keeper_pid: Rc<Cell<u32>>,
     /// The listening RPC socket; none when embedded, or without a home.
     pub listener: Option<OwnedFd>,
     /// No engine was there before this one: the keeper is new.
@@ -253,7 +242,10 @@ impl Engine {
             readable,
             ending: None,
             resume_ending: None,
-            keeper_pid: 0,
+            holding: Holding::default(),
+            updating: None,
+            runs_changed: false,
+            boot: proc::boot_id().unwrap_or_default(),
             greeted: false,
             sign: options.sign_every.map(|every| Sign { every, next: Instant::now() }),
             inbox,
@@ -272,9 +264,14 @@ impl Engine {
         self.greeted = true;
         let hello = timeout(KEEPER_PATIENCE, self.hear_hello()).await;
         let hello = hello.map_err(|_| EngineError::Keeper("it has not said hello in time"))??;
-        self.keeper_pid = hello.keeper_pid;
+        self.holding.keeper_pid.set(hello.keeper_pid);
+        self.holding.role = hello.role;
+        self.holding.updated = hello.update;
         let listener = hello.listener;
+        self.holding.listener = listener.as_ref().and_then(|listener| listener.try_clone().ok());
         let mut kept = hello.kept;
+        let copy = |(name, fd): &(String, OwnedFd)| Some((name.clone(), Rc::new(fd.try_clone().ok()?)));
+        self.holding.kept.extend(kept.iter().filter_map(copy));
         let record = self.take_record(&mut kept);
         let clusters = self.take_cluster_record(&mut kept);
         self.take_journals(&mut kept);
@@ -299,7 +296,7 @@ impl Engine {
         }
         self.drop_journals_left();
         self.caught_up = true;
-        Ok(Greeting { keeper_pid: self.keeper_pid, listener, first })
+        Ok(Greeting { keeper_pid: Rc::clone(&self.holding.keeper_pid), listener, first })
     }
 
     /// Runs until told to end. Also ends when every [`Handle`] is gone, as on `terminate`.
@@ -310,6 +307,7 @@ impl Engine {
         if !self.greeted {
             self.greet().await?;
         }
+        self.order(Order::Up);
         match self.live().await {
             Ok(ending) => self.finish(ending).await,
             Err(error) => {
@@ -323,10 +321,11 @@ impl Engine {
     }
 
     async fn live(&mut self) -> Result<Ending, EngineError> {
-        self.follow_up()?;
+        self.follow_up(Ok(()))?;
         loop {
+            let mut keeper = Ok(());
             match self.wait().await {
-                Wake::Keeper => self.take_reports()?,
+                Wake::Keeper => keeper = self.take_reports(),
                 Wake::KeeperWritable => {}
                 Wake::Ask(Some(ask)) => self.take_ask(ask),
                 Wake::Ask(None) => self.end(Ended::Terminated, None),
@@ -336,7 +335,7 @@ impl Engine {
                 Wake::Said(said) => self.take_said(said),
                 Wake::Deadline => self.meet_deadlines(),
             }
-            self.follow_up()?;
+            self.follow_up(keeper)?;
             if let Some(ending) = self.ending.take_if(|ending| ending.empty) {
                 return Ok(ending);
             }
@@ -344,9 +343,15 @@ impl Engine {
     }
 
     /// What follows from a happening: it is written down, then carried out; then what it was about need not be heard again.
-    fn follow_up(&mut self) -> Result<(), EngineError> {
+    /// `keeper`: what has become of hearing from it.
+    fn follow_up(&mut self, keeper: Result<(), EngineError>) -> Result<(), EngineError> {
+        self.go_on_with_update();
         self.record();
-        self.send_orders()?;
+        self.write_runs();
+        match keeper.and_then(|()| self.send_orders()) {
+            Err(EngineError::KeeperGone) => self.replace_keeper()?,
+            other => other?,
+        }
         self.post_letters();
         self.heard_is_done();
         Ok(())
@@ -364,7 +369,7 @@ impl Engine {
                 }
                 Wake::Keeper
             }
-            _ = self.link.writable(), if !self.outgoing.is_empty() => Wake::KeeperWritable,
+            _ = self.link.writable(), if !self.outgoing.is_empty() || !self.holding.first.is_empty() => Wake::KeeperWritable,
             Some(saved) = self.saves.recv() => Wake::Saved(saved),
             ready = self.clusters.arrivals.readable() => {
                 if let Ok(mut ready) = ready {
@@ -382,7 +387,8 @@ impl Engine {
     fn next_deadline(&self) -> Option<Instant> {
         let core = self.core.next_deadline().map(|time| Instant::from_std(self.clock.instant(time)));
         let sign = self.sign.as_ref().map(|sign| sign.next);
-        core.into_iter().chain(sign).chain(self.saving.retry_at).chain(self.clusters.due()).min()
+        let update = self.updating.as_ref().and_then(Updating::due);
+        core.into_iter().chain(sign).chain(update).chain(self.saving.retry_at).chain(self.clusters.due()).min()
     }
 
     fn meet_deadlines(&mut self) {
@@ -435,7 +441,10 @@ impl Engine {
     /// The last acts: the table, the keeper, the answers.
     async fn finish(mut self, ending: Ending) -> Result<Ended, EngineError> {
         if let Some(logs) = &mut self.logs {
-            logs.close().await;
+            match ending.ended {
+                Ended::HandedOver => logs.leave().await,
+                Ended::Killed | Ended::Terminated => logs.close().await,
+            }
         }
         self.subscribers.borrow_mut().end();
         while self.saving.in_flight {
@@ -443,7 +452,13 @@ impl Engine {
             let Some(_) = self.saves.recv().await else { break };
             self.saving.in_flight = false;
         }
+        if ending.ended == Ended::HandedOver {
+            // The keeper waits for this process to end; what it does not take now the next daemon orders anew.
+            let _ = timeout(KEEPER_PATIENCE, self.until_orders_are_sent()).await;
+            return Ok(ending.ended);
+        }
         let warnings = self.write_last_table(ending.ended);
+        self.remove_runs();
         self.outgoing.push_back(Outgoing::Order(Order::Shutdown));
         // The socket is gone when the keeper is: only then may the next command find that nobody is here.
         if timeout(KEEPER_PATIENCE, self.until_keeper_is_gone()).await.is_err() {
@@ -455,6 +470,12 @@ impl Engine {
             let _ = answer.send(Ok(rewake_wire::Reply::Killed));
         }
         Ok(ending.ended)
+    }
+
+    async fn until_orders_are_sent(&mut self) {
+        while !(self.outgoing.is_empty() && self.holding.first.is_empty()) && self.send_orders().is_ok() {
+            let Ok(_) = self.link.writable().await else { return };
+        }
     }
 
     async fn until_keeper_is_gone(&mut self) {

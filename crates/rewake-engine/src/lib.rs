@@ -2,6 +2,7 @@
 //! Never listens for clients (the daemon and the embedding host do) and never decides what the core can.
 
 mod adopt;
+mod alive;
 mod asks;
 mod boot;
 mod clock;
@@ -10,6 +11,7 @@ mod drain;
 mod effects;
 mod engine;
 mod handle;
+mod holding;
 mod info;
 mod inspect;
 mod ipc;
@@ -17,10 +19,12 @@ mod ipc_out;
 mod journals;
 mod logs;
 mod lost;
+mod options;
 mod output;
 mod pending;
 mod plan;
 mod record;
+mod replace;
 mod reports;
 mod resume;
 mod run;
@@ -28,6 +32,7 @@ mod sample;
 mod sheet;
 mod sockets;
 mod store;
+mod strays;
 mod subscribers;
 mod verbs;
 mod watched;

@@ -2,6 +2,7 @@
 //! uncontrolled; the list still says what ought to run, and the next daemon starts it.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use rewake_unix::pidfd;
@@ -37,11 +38,12 @@ impl Engine {
             StopWith::Message => SIGINT,
         };
         let patience = Duration::from_millis(policy.kill_timeout_ms);
-        run.pidfd.map(|pidfd| end_one(pidfd, signal, patience))
+        let pidfd = run.pidfd().map(Rc::clone);
+        pidfd.map(|pidfd| end_one(pidfd, signal, patience))
     }
 }
 
-async fn end_one(pidfd: OwnedFd, signal: i32, patience: Duration) {
+async fn end_one(pidfd: Rc<OwnedFd>, signal: i32, patience: Duration) {
     send(&pidfd, signal);
     let Ok(process) = watched(pidfd, Interest::READABLE) else { return };
     if timeout(patience, process.readable()).await.is_err() {

@@ -12,9 +12,11 @@ use rewake_wire::{ExitRecord, ProcessEvent, Stream};
 
 use crate::effects::Outgoing;
 use crate::engine::Engine;
+use crate::holding::copies;
 use crate::logs::render::Format;
 use crate::logs::{Key, LEDGER, Logs, NewStream, Rules, Said};
 use crate::reports::HeldRun;
+use crate::run::Run;
 use crate::sheet::Sheet;
 
 /// Where a run's output is found.
@@ -91,6 +93,12 @@ impl Engine {
     /// The core has done with a run that an earlier daemon has left: only its output is to be carried to the end.
     pub(crate) fn carry_last_output(&mut self, slot: SlotId, held: HeldRun) {
         let run = held.run;
+        let state = Run {
+            pid: Some(held.pid),
+            held: copies(&held.fds),
+            exit: held.exit,
+            ..Run::ordered(slot, held.started_at_ms)
+        };
         let mut output = Output::default();
         for (kind, fd) in held.fds {
             drop(output.take(kind, fd));
@@ -100,7 +108,7 @@ impl Engine {
         self.carry_output(slot, run, output);
         self.output_ended(run);
         self.adopting_ended = false;
-        self.release(run);
+        self.release(run, Some(state));
     }
 
     /// When the logs of an app are put aside, and which share the room for old ones: those of all its slots.
@@ -153,16 +161,20 @@ impl Engine {
     }
 
     /// Lets the keeper forget a run, as soon as its output is in the logs: until then a daemon that dies must leave it to the next.
-    pub(crate) fn release(&mut self, run: RunId) {
+    pub(crate) fn release(&mut self, run: RunId, state: Option<Run>) {
         if self.logs.as_mut().is_none_or(|logs| logs.may_release(run.0)) {
-            self.order(Order::Release { run: run.0 });
+            return self.order(Order::Release { run: run.0 });
         }
+        // Another keeper must not forget it before that, either.
+        let adoption = state.as_ref().and_then(|state| self.adoption(run, state));
+        self.holding.draining.extend(adoption.map(|adopted| (run, adopted)));
     }
 
     /// Takes what the thread says.
     pub(crate) fn take_said(&mut self, said: Said) {
         match said {
             Said::Drained { run } => {
+                self.holding.draining.remove(&RunId(run));
                 if self.logs.as_mut().is_some_and(|logs| logs.drained(run)) {
                     self.order(Order::Release { run });
                 }

@@ -62,6 +62,11 @@ impl Requests {
         self.reloads = reloads.into_iter().map(CallId).collect();
     }
 
+    /// Whether nothing is under way.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.pending.is_empty()
+    }
+
     /// Notes that a call is a reload.
     pub(crate) fn is_reload(&mut self, call: CallId) {
         self.reloads.insert(call);

@@ -57,7 +57,7 @@ pub(crate) fn plan(slot: &Slot, run: RunId, sheet: &Sheet, home: Option<&Path>, 
     }
 }
 
-const SIGINT: i32 = 2;
+pub(crate) const SIGINT: i32 = 2;
 
 /// Whether its processes are workers of Node's `cluster`, with us as their primary.
 ///

@@ -203,7 +203,7 @@ impl Engine {
             core: to_raw_value(&remembered.core)?,
             next_request: remembered.next_request,
             reloads: remembered.reloads,
-            ending: remembered.ending.map(Ended::saved),
+            ending: remembered.ending.and_then(Ended::saved),
             table_generation: remembered.table_generation,
         }))
     }
@@ -299,9 +299,11 @@ fn saved(order: &Outgoing) -> Option<SavedOrder> {
                 Some(SavedOrder::Keeper(order.clone()))
             }
             // The next daemon says itself how it is.
-            Order::Spawn { .. } | Order::Keep { .. } | Order::Notify { .. } | Order::Shutdown => None,
+            Order::Spawn { .. } | Order::Keep { .. } | Order::Notify { .. } | Order::Shutdown | Order::Up => None,
+            // A new keeper has it from a daemon that lives, and an update is given up with its daemon.
+            Order::Succeed { .. } | Order::Adopt(_) | Order::Update { .. } => None,
         },
-        Outgoing::Keep { .. } => None,
+        Outgoing::Keep { .. } | Outgoing::Adopt { .. } => None,
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
 use rewake_core::{ExitStatus, Fact, Input, RunId, SlotId};
 use rewake_keeper::link::Link;
 use rewake_nodeipc::{Happening, Mode};
-use rewake_wire::keeper::{Exit, FdKind, KEEPER_PROTOCOL, Order, Report};
+use rewake_unix::proc;
+use rewake_wire::keeper::{Exit, FdKind, KEEPER_PROTOCOL, Order, Report, Role, UpdateOutcome};
 use rewake_wire::{Event, Message};
 use serde_json::value::RawValue;
 
@@ -24,6 +26,8 @@ const AT_ONCE: usize = 64;
 /// What the keeper said before the loop began.
 pub(crate) struct Hello {
     pub(crate) keeper_pid: u32,
+    pub(crate) role: Role,
+    pub(crate) update: Option<UpdateOutcome>,
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) held: Vec<HeldRun>,
     /// Sockets that an earlier daemon gave to keep.
@@ -45,7 +49,15 @@ pub(crate) struct HeldRun {
 
 impl Engine {
     pub(crate) async fn hear_hello(&mut self) -> Result<Hello, EngineError> {
-        let mut hello = Hello { keeper_pid: 0, listener: None, held: Vec::new(), kept: Vec::new(), next_run: 0 };
+        let mut hello = Hello {
+            keeper_pid: 0,
+            role: Role::default(),
+            update: None,
+            listener: None,
+            held: Vec::new(),
+            kept: Vec::new(),
+            next_run: 0,
+        };
         loop {
             let mut ready = self.link.readable().await.map_err(EngineError::Link)?;
             let (report, fds) = match ready.try_io(|link| link.get_ref().try_recv()) {
@@ -58,8 +70,10 @@ impl Engine {
                 Report::Ready { protocol, .. } if protocol != KEEPER_PROTOCOL => {
                     return Err(EngineError::Keeper("it speaks another version of the protocol"));
                 }
-                Report::Ready { keeper_pid, .. } => {
+                Report::Ready { keeper_pid, role, update, .. } => {
                     hello.keeper_pid = keeper_pid;
+                    hello.role = role;
+                    hello.update = update;
                     hello.listener = fds.into_iter().next();
                 }
                 Report::Held { run, tag, pid, started_at_ms, fds: kinds, exit, tree_gone } => {
@@ -74,7 +88,10 @@ impl Engine {
                 Report::Spawned { .. }
                 | Report::SpawnFailed { .. }
                 | Report::Exited { .. }
-                | Report::TreeGone { .. } => return Err(EngineError::Keeper("it reported before it had said hello")),
+                | Report::TreeGone { .. }
+                | Report::UpdateChecked { .. } => {
+                    return Err(EngineError::Keeper("it reported before it had said hello"));
+                }
             }
         }
     }
@@ -93,9 +110,10 @@ impl Engine {
         Ok(())
     }
 
-    fn take_report(&mut self, report: Report, fds: Vec<OwnedFd>) {
+    pub(crate) fn take_report(&mut self, report: Report, fds: Vec<OwnedFd>) {
         match report {
             Report::Spawned { run, pid, fds: kinds } => {
+                self.holding.ordered.remove(&RunId(run));
                 let lost = fds.len() < kinds.len();
                 let fds = kinds.into_iter().zip(fds).collect();
                 self.take_over(RunId(run), pid, fds);
@@ -105,6 +123,7 @@ impl Engine {
                 self.step(Input::Fact(Fact::Spawned { run: RunId(run) }));
             }
             Report::SpawnFailed { run, error } => {
+                self.holding.ordered.remove(&RunId(run));
                 self.note_reason(RunId(run), words::spawn_error(&error));
                 let retry = words::may_pass(&error);
                 self.step(Input::Fact(Fact::SpawnFailed { run: RunId(run), retry }));
@@ -112,6 +131,14 @@ impl Engine {
             Report::Exited { run, exit, tree_gone } => self.exited(RunId(run), exit, tree_gone),
             Report::TreeGone { run } if !self.runs.contains_key(&RunId(run)) => self.release_stranger(RunId(run), true),
             Report::TreeGone { run } => self.step(Input::Fact(Fact::TreeGone { run: RunId(run) })),
+            Report::UpdateChecked { refused } => self.update_checked(refused),
+            Report::Ready { keeper_pid, .. } if self.holding.child.is_some() => {
+                tracing::warn!(keeper = keeper_pid, "another keeper has taken over");
+                self.holding.keeper_pid.set(keeper_pid);
+                self.holding.failures = 0;
+                // An update that was asked of the last one is forgotten with it.
+                self.end_update("the keeper died meanwhile");
+            }
             Report::Ready { .. } | Report::Held { .. } | Report::Kept { .. } | Report::HeldAll { .. } => {
                 tracing::error!("bug: the keeper said hello twice");
             }
@@ -129,6 +156,7 @@ impl Engine {
         if let Some(state) = self.runs.get_mut(&run) {
             state.exited = true;
             state.asked = asked;
+            state.exit = Some(exit);
         }
         self.output_ends(run);
         let status = match exit {
@@ -151,17 +179,18 @@ impl Engine {
     pub(crate) fn take_over(&mut self, run: RunId, pid: u32, fds: Vec<(FdKind, OwnedFd)>) {
         let Some(slot) = self.runs.get(&run).map(|run| run.slot) else { return };
         let mut output = Output::default();
+        let start_ticks = proc::stat(pid).map_or(0, |stat| stat.start_ticks);
+        self.with_run(run, |state| state.start_ticks = start_ticks);
+        self.runs_changed = true;
         for (kind, fd) in fds {
+            self.hold(run, kind, &fd);
             let Some(fd) = output.take(kind, fd) else { continue };
             let taken = match kind {
                 FdKind::Stdout | FdKind::Stderr | FdKind::StdoutSpool | FdKind::StderrSpool => Ok(()),
                 FdKind::Ipc => self.open_ipc(slot, run, fd),
-                FdKind::Stdin => {
-                    self.with_run(run, |state| state.stdin = Some(fd));
-                    Ok(())
-                }
-                FdKind::Pid => {
-                    self.with_run(run, |state| state.pidfd = Some(fd));
+                // Only held, so that a process that reads from its stdin waits instead of meeting its end.
+                FdKind::Stdin | FdKind::Pid => {
+                    self.with_run(run, |state| state.held.push((kind, Rc::new(fd))));
                     Ok(())
                 }
             };
@@ -172,6 +201,15 @@ impl Engine {
         self.carry_output(slot, run, output);
         self.with_run(run, |state| state.pid = Some(pid));
         self.worker_came(slot, run);
+    }
+
+    /// Keeps a copy, for another keeper, of what is read here. Without one that keeper goes without it.
+    fn hold(&mut self, run: RunId, kind: FdKind, fd: &OwnedFd) {
+        let is_read = !matches!(kind, FdKind::Stdin | FdKind::Pid);
+        if is_read && self.home.is_some() {
+            let copy = fd.try_clone().map(Rc::new);
+            self.with_run(run, |state| state.held.extend(copy.ok().map(|copy| (kind, copy))));
+        }
     }
 
     /// A process whose output or channel nobody can hold is not one we keep: the policy starts another when there is room.

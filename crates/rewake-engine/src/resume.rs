@@ -60,6 +60,8 @@ impl Engine {
     /// number or above was ever ordered from the keeper.
     pub(crate) fn catch_up(&mut self, mut held: Vec<HeldRun>, orders: Vec<SavedOrder>, next_run: u64) {
         self.core.use_runs_from(next_run);
+        // The keeper may itself be one that was being told what there is when that daemon died.
+        let found = self.add_survivors(&mut held, true);
         held.sort_by_key(|held| held.run);
         let mut known = Vec::new();
         for run in held {
@@ -93,6 +95,7 @@ impl Engine {
             let status = rewake_core::ExitStatus::Unknown;
             self.step(Input::Fact(Fact::Exited { run: *run, status, tree_gone: true }));
         }
+        self.settle_survivors(&found);
         // The file on the disk may be older.
         self.save();
         if self.begin == Begin::Booted {
@@ -146,10 +149,12 @@ impl Engine {
 }
 
 impl Ended {
-    pub(crate) fn saved(self) -> SavedEnding {
+    /// What the next daemon is to go on with; nothing where it is to go on as if nothing had been.
+    pub(crate) fn saved(self) -> Option<SavedEnding> {
         match self {
-            Self::Killed => SavedEnding::Killed,
-            Self::Terminated => SavedEnding::Terminated,
+            Self::Killed => Some(SavedEnding::Killed),
+            Self::Terminated => Some(SavedEnding::Terminated),
+            Self::HandedOver => None,
         }
     }
 

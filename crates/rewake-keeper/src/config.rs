@@ -12,12 +12,25 @@ pub const KEEPER_FLAG: &str = "--keeper";
 pub const BOOT_FLAG: &str = "--boot";
 /// `rewake --keeper-embedded --link-fd <n>`: the keeper of a program that holds the other end of the link.
 pub const EMBEDDED_FLAG: &str = "--keeper-embedded";
+/// `rewake --keeper-successor <home> --link-fd <n> --listener-fd <n>`: the keeper of a home whose keeper has died, started by the daemon.
+pub const SUCCESSOR_FLAG: &str = "--keeper-successor";
+/// `rewake --keeper-handover <home> --state-fd <n>`: what a keeper becomes in an update.
+pub const HANDOVER_FLAG: &str = "--keeper-handover";
+/// `rewake --check-handover --state-fd <n>`: whether this executable could.
+pub const CHECK_FLAG: &str = "--check-handover";
+/// What it says then, with exit code 0: a program that knows nothing of all this says something else.
+pub const CAN_GO_ON: &str = "can go on from here\n";
 /// `rewake --daemon <home>`: the daemon, started by the keeper with the link at [`LINK_FD`].
 pub const DAEMON_FLAG: &str = "--daemon";
 /// Where the keeper says how its start went. With it the keeper goes on in the background; without, it stays in the foreground.
 pub const READY_FD_FLAG: &str = "--ready-fd";
 /// Where an embedded keeper finds its link.
 pub const LINK_FD_FLAG: &str = "--link-fd";
+
+/// Where a successor finds the listening RPC socket.
+pub(crate) const LISTENER_FD_FLAG: &str = "--listener-fd";
+/// Where the handover is.
+pub(crate) const STATE_FD_FLAG: &str = "--state-fd";
 
 /// The number under which a daemon finds its link to the keeper.
 pub const LINK_FD: RawFd = 3;
@@ -41,6 +54,10 @@ pub enum Mode {
     /// Of this process's own apps, in its place, with its output: a container's first process. It ends with its daemon.
     /// Without a home it cannot be reached, and has no file.
     Foreground { home: Option<PathBuf> },
+    /// Of a home whose keeper has died; the daemon at the other end of the link tells what there is.
+    Successor { home: PathBuf, link_fd: RawFd, listener_fd: RawFd },
+    /// Of a home, going on in the same process from what another executable has left.
+    HandedOver { home: PathBuf, state_fd: RawFd },
     /// Of the program at the other end of the link: ends with it.
     Embedded { link_fd: RawFd },
 }
@@ -71,6 +88,14 @@ impl Config {
             }
             [flag, link, value] if flag == EMBEDDED_FLAG => {
                 Mode::Embedded { link_fd: number(link, LINK_FD_FLAG, value)? }
+            }
+            [flag, home, link, link_fd, listener, listener_fd] if flag == SUCCESSOR_FLAG => Mode::Successor {
+                home: home.into(),
+                link_fd: number(link, LINK_FD_FLAG, link_fd)?,
+                listener_fd: number(listener, LISTENER_FD_FLAG, listener_fd)?,
+            },
+            [flag, home, state, value] if flag == HANDOVER_FLAG => {
+                Mode::HandedOver { home: home.into(), state_fd: number(state, STATE_FD_FLAG, value)? }
             }
             _ => return None,
         };

@@ -1,7 +1,7 @@
 //! The daemon as the keeper's child: started, started again when it dies, with a limit. Never ends it but for a lost link.
 
 use std::collections::VecDeque;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -27,7 +27,7 @@ const FOREIGN: [&str; 3] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"];
 
 /// The daemon and what is known of it.
 pub(crate) struct Daemon {
-    launcher: Launcher,
+    pub(crate) launcher: Launcher,
     restarts: Restarts,
     pub(crate) state: DaemonState,
 }
@@ -45,10 +45,19 @@ pub(crate) enum DaemonState {
 pub(crate) struct Up {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
-    status: OwnedFd,
+    /// How its start went; a daemon that is no child of this keeper had started before.
+    status: Option<OwnedFd>,
+    /// It is no child of this keeper: its end is seen at its pidfd.
+    pub(crate) foreign: bool,
 }
 
 impl Daemon {
+    /// A daemon that runs already.
+    pub(crate) fn of_another(launcher: Launcher, pid: u32, pidfd: OwnedFd) -> Self {
+        let up = Up { pid, pidfd, status: None, foreign: true };
+        Self { launcher, restarts: Restarts::default(), state: DaemonState::Up(up) }
+    }
+
     /// A daemon that is to be started now.
     pub(crate) fn new(launcher: Launcher) -> Self {
         Self { launcher, restarts: Restarts::default(), state: DaemonState::StartAt(Instant::now()) }
@@ -58,7 +67,12 @@ impl Daemon {
     pub(crate) fn start(&mut self, null: &OwnedFd) -> Option<OwnedFd> {
         match self.launcher.start(null) {
             Ok((spawned, link)) => {
-                self.state = DaemonState::Up(Up { pid: spawned.pid, pidfd: spawned.pidfd, status: spawned.status });
+                self.state = DaemonState::Up(Up {
+                    pid: spawned.pid,
+                    pidfd: spawned.pidfd,
+                    status: Some(spawned.status),
+                    foreign: false,
+                });
                 Some(link)
             }
             Err(error) => {
@@ -72,7 +86,7 @@ impl Daemon {
     /// It has died: says so, and decides when it is started again.
     pub(crate) fn died(&mut self, now: Instant) {
         if let DaemonState::Up(up) = &self.state {
-            match progress(up.status.as_fd()) {
+            match up.status.as_ref().map_or(Progress::Running, |status| progress(status.as_fd())) {
                 Progress::Failed(error) => log::line(format_args!("cannot start the daemon: {error}")),
                 Progress::Pending | Progress::Running => {
                     log::line(format_args!("the daemon (process {}) died", up.pid));
@@ -80,6 +94,11 @@ impl Daemon {
             }
         }
         self.schedule(now);
+    }
+
+    /// Whether one that was started has died, lately.
+    pub(crate) fn has_died(&self) -> bool {
+        !self.restarts.recent.is_empty()
     }
 
     fn schedule(&mut self, now: Instant) {
@@ -128,20 +147,30 @@ impl Restarts {
     }
 }
 
+/// What a daemon is started with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Args {
+    /// Program and arguments, where they are not this executable and the home.
+    pub(crate) given: Option<Vec<Vec<u8>>>,
+    /// It is to start what ought to run, and how often it is to give a sign of life.
+    pub(crate) boot: Option<Option<Duration>>,
+}
+
 /// How a daemon is started, prepared once.
 pub(crate) struct Launcher {
     command: Command,
+    pub(crate) args: Args,
 }
 
 impl Launcher {
-    /// From this executable and the home, or from the given program and arguments. `boot`: it is to start what ought to run, and how
-    /// often it is to give a sign of life.
-    pub(crate) fn new(home: &Path, daemon: Option<Vec<OsString>>, boot: Option<Option<Duration>>) -> io::Result<Self> {
-        let mut argv: Vec<Vec<u8>> = match daemon {
-            Some(argv) => argv.into_iter().map(OsStringExt::into_vec).collect(),
-            None => vec![own_path()?, DAEMON_FLAG.as_bytes().to_vec(), home.as_os_str().as_bytes().to_vec()],
+    /// From this executable and the home, or what is given.
+    pub(crate) fn new(home: &Path, args: Args) -> io::Result<Self> {
+        let own = own_path()?;
+        let mut argv: Vec<Vec<u8>> = match &args.given {
+            Some(argv) => argv.clone(),
+            None => vec![own.clone(), DAEMON_FLAG.as_bytes().to_vec(), home.as_os_str().as_bytes().to_vec()],
         };
-        if let Some(sign_every) = boot {
+        if let Some(sign_every) = args.boot {
             let ms = sign_every.map_or(0, |time| time.as_millis().max(1));
             argv.extend([BOOT_FLAG.as_bytes().to_vec(), ms.to_string().into_bytes()]);
         }
@@ -153,9 +182,11 @@ impl Launcher {
             .map(|(key, value)| [key.as_bytes(), b"=", value.as_bytes()].concat())
             .collect();
         let program = argv.first().ok_or(io::ErrorKind::InvalidInput)?;
-        // By its path, so that after an update the new file is run; when that is gone, the file that this process runs.
-        let command = Command::new(program, &argv, &env, b"/")?.or_program(b"/proc/self/exe")?;
-        Ok(Self { command })
+        // The file that this process runs, whatever has its path by now: another one may speak otherwise, and takes over by `update`.
+        let this_file: &[u8] = b"/proc/self/exe";
+        let (first, second) = if *program == own { (this_file, &own[..]) } else { (&program[..], this_file) };
+        let command = Command::new(first, &argv, &env, b"/")?.or_program(second)?;
+        Ok(Self { command, args })
     }
 
     fn start(&self, null: &OwnedFd) -> io::Result<(Spawned, OwnedFd)> {
@@ -169,7 +200,7 @@ impl Launcher {
 }
 
 /// The path of the running executable. The kernel marks one that was replaced meanwhile; the mark is not part of the path.
-fn own_path() -> io::Result<Vec<u8>> {
+pub(crate) fn own_path() -> io::Result<Vec<u8>> {
     let path = std::env::current_exe()?.into_os_string().into_vec();
     Ok(path.strip_suffix(b" (deleted)").map(<[u8]>::to_vec).unwrap_or(path))
 }

@@ -35,7 +35,7 @@ impl Keeper {
         for id in runs {
             let ended = self.runs.get(&id).and_then(|run| pidfd::wait(run.pidfd(), true).ok().flatten());
             if let Some(ended) = ended {
-                self.run_ended(id, ended);
+                self.run_ended(id, exit_of(ended));
             }
         }
         let held: Vec<u32> = self.runs.values().filter(|run| !run.reaped).map(|run| run.pid).collect();
@@ -45,7 +45,7 @@ impl Keeper {
                 if let Ok(Some(ended)) = reap::one(pid) {
                     self.daemon_ended(Some(ended));
                 }
-            } else {
+            } else if !self.check_ended(pid) {
                 take(pid);
             }
         }
@@ -111,8 +111,8 @@ impl Keeper {
     fn child_ended(&mut self, pid: u32, ended: Ended) {
         let found = self.runs.iter().find(|(_, run)| run.pid == pid && !run.reaped).map(|(&id, _)| id);
         if let Some(id) = found {
-            self.run_ended(id, ended);
-        } else {
+            self.run_ended(id, exit_of(ended));
+        } else if !self.check_ended(pid) {
             take(pid);
             if self.daemon_pid() == Some(pid) {
                 self.daemon_ended(Some(ended));
@@ -120,8 +120,8 @@ impl Keeper {
         }
     }
 
-    /// A run's first process has ended and is still a zombie.
-    fn run_ended(&mut self, id: u64, ended: Ended) {
+    /// A run's first process has ended and is still a zombie, if it is a child of ours.
+    pub(crate) fn run_ended(&mut self, id: u64, exit: Exit) {
         // Its last word may still be unread.
         self.settle(id);
         let group_signals = self.tools.group_signals;
@@ -129,10 +129,6 @@ impl Keeper {
         let Some(run) = self.runs.get_mut(&id) else {
             // It failed to become the program; `settle` has told. The next look at the children reaps it.
             return;
-        };
-        let exit = match ended {
-            Ended::Code(code) => Exit::Code(code),
-            Ended::Signal { number, core_dumped } => Exit::Signal { number, core_dumped },
         };
         // Where the group can be signalled through the pidfd, the number may go.
         if group_signals || !run.treekill {
@@ -148,10 +144,19 @@ impl Keeper {
     }
 }
 
+pub(crate) fn exit_of(ended: Ended) -> Exit {
+    match ended {
+        Ended::Code(code) => Exit::Code(code),
+        Ended::Signal { number, core_dumped } => Exit::Signal { number, core_dumped },
+    }
+}
+
 /// `no_orphans`: every child of this process is a run's leader or the daemon. The descendants of a leader that has ended become
 /// children of this process, or descendants of such, so then there are none: cheaper than to read all of `/proc`.
 fn rest_of(run: &mut Run, group_signals: bool, no_orphans: bool, now: Instant) -> Rest {
-    let survivors = if no_orphans { Survivors::None } else { tree::survivors(run, group_signals) };
+    // Those of a run that is no child of ours have gone to somebody else.
+    let survivors =
+        if no_orphans && run.foreign.is_none() { Survivors::None } else { tree::survivors(run, group_signals) };
     match survivors {
         Survivors::Watch(members) => Rest::Watched(members),
         Survivors::Unwatched => Rest::LookAgain(now + LOOK_AGAIN),

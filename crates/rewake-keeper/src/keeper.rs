@@ -1,28 +1,27 @@
 //! The main loop: wait, then do what is due. One thread; sleeps without a timer when nothing is under way.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rewake_unix::limits::OpenFiles;
 use rewake_unix::poll::{self, Interest, Signals};
 use rewake_unix::reap::Ended;
-use rewake_unix::{pidfd, reap, signal, socket};
-use rewake_wire::keeper::{KEEPER_PROTOCOL, Notice, Report};
+use rewake_unix::{pidfd, reap, signal};
+use rewake_wire::keeper::{KEEPER_PROTOCOL, Notice, Report, UpdateOutcome};
 
-use crate::config::PID_FILE;
-use crate::daemon::{Daemon, DaemonState};
+use crate::daemon::{Daemon, DaemonState, Up};
 use crate::ending::{Ending, How};
+use crate::home::{Door, Home};
 use crate::log;
 use crate::orders::LinkState;
 use crate::outbox::{Flushed, Outbox};
-use crate::runs::{Rest, Runs, Stage};
+use crate::runs::{Rest, Run, Runs, Stage};
 use crate::service::Service;
 use crate::tree::KILL;
+use crate::update::{Trial, Update};
 
 /// How soon a report is tried again that the kernel did not take for a reason that it does not tell the end of.
 const SEND_AGAIN: Duration = Duration::from_millis(20);
@@ -63,29 +62,12 @@ pub(crate) struct Keeper {
     send_again: Option<Instant>,
     /// Who started this keeper, if it wants to know how things are.
     pub(crate) service: Service,
+    /// How the last update ended.
+    pub(crate) updated: Option<UpdateOutcome>,
+    pub(crate) update: Option<Update>,
+    pub(crate) trial: Option<Trial>,
     /// Beside `Ready`; the daemon's only, so absent when embedded.
-    home: Option<Home>,
-}
-
-/// Where clients come.
-pub(crate) struct Door {
-    pub(crate) listener: Rc<OwnedFd>,
-    /// Its path.
-    pub(crate) socket: PathBuf,
-}
-
-/// What only a keeper with a daemon has.
-struct Home {
-    door: Option<Door>,
-    daemon: Daemon,
-    /// It ends when the daemon is lost for good, and with the daemon's exit code.
-    foreground: bool,
-    /// How the daemon ended that ordered the end.
-    daemon_end: Option<Ended>,
-    /// Somebody asked the keeper to end, and the daemon was told.
-    told_to_end: bool,
-    /// When a daemon that is to end, or has begun to, is taken for one that never will.
-    give_up_daemon_at: Option<Instant>,
+    pub(crate) home: Option<Home>,
 }
 
 /// What a watched descriptor is.
@@ -94,8 +76,10 @@ enum Watched {
     Signals,
     Link,
     Listener,
+    Daemon,
     Status(u64),
     Rest(u64),
+    Foreign(u64),
 }
 
 impl Keeper {
@@ -107,6 +91,14 @@ impl Keeper {
 
     pub(crate) fn in_foreground(tools: Tools, door: Option<Door>, daemon: Daemon) -> Self {
         Self::new(tools, None, Some(Home::new(door, daemon, true)))
+    }
+
+    /// Goes on with a daemon that has lost its keeper and knows what there is.
+    pub(crate) fn with_daemon(mut self, link: OwnedFd) -> Self {
+        self.link = Some(link);
+        self.introduced = true;
+        self.outbox.push(&self.ready(), Vec::new());
+        self
     }
 
     pub(crate) fn embedded(tools: Tools, link: OwnedFd) -> Self {
@@ -126,6 +118,9 @@ impl Keeper {
             kept: BTreeMap::new(),
             send_again: None,
             service: Service::default(),
+            updated: None,
+            update: None,
+            trial: None,
             home,
         }
     }
@@ -159,6 +154,8 @@ impl Keeper {
                     Watched::Listener => self.client_came(),
                     Watched::Status(run) => self.settle(run),
                     Watched::Rest(run) => self.look_at_rest(run, Instant::now()),
+                    Watched::Foreign(run) => self.look_at_foreign(run, Instant::now()),
+                    Watched::Daemon => self.foreign_daemon_ended(),
                 }
             }
         }
@@ -201,8 +198,13 @@ impl Keeper {
             home.daemon.state = DaemonState::WaitForClient;
             return;
         }
-        home.daemon.died(Instant::now());
-        home.turn_away_if_down();
+        if self.update.as_ref().is_some_and(Update::waits_for_daemon) {
+            // As it was asked to; what follows is done when every process on its way has settled.
+            home.daemon.state = DaemonState::StartAt(Instant::now());
+        } else {
+            home.daemon.died(Instant::now());
+            home.turn_away_if_down();
+        }
         // In the foreground there is no command that would start it again.
         let lost = home.foreground && matches!(home.daemon.state, DaemonState::WaitForClient);
         if home.told_to_end || lost {
@@ -210,10 +212,24 @@ impl Keeper {
         }
     }
 
+    /// A daemon that is no child of ours has no other sign of its end.
+    fn foreign_daemon_ended(&mut self) {
+        let ended = |up: &Up| matches!(pidfd::has_ended(up.pidfd.as_fd()), Ok(true));
+        if matches!(&self.home, Some(Home { daemon: Daemon { state: DaemonState::Up(up), .. }, .. }) if ended(up)) {
+            self.daemon_ended(None);
+        }
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.runs.values().all(|run| !matches!(run.stage, Stage::Starting { .. }))
+    }
+
     fn do_what_is_due(&mut self, now: Instant) {
+        self.go_on_with_update(now);
         if let Some(home) = &mut self.home
             && self.ending.is_none()
             && matches!(home.daemon.state, DaemonState::StartAt(at) if at <= now)
+            && !self.update.as_ref().is_some_and(Update::waits_for_daemon)
         {
             self.link = home.daemon.start(&self.tools.null);
             home.turn_away_if_down();
@@ -238,6 +254,7 @@ impl Keeper {
         }
         self.introduce();
         self.kill_overdue(now);
+        self.look_at_due_foreign(now);
         let again = |stage: &Stage| matches!(stage, Stage::Ended { rest: Rest::LookAgain(at), .. } if *at <= now);
         let due: Vec<u64> = self.runs.iter().filter(|(_, run)| again(&run.stage)).map(|(&id, _)| id).collect();
         for run in due {
@@ -247,13 +264,11 @@ impl Keeper {
 
     /// Tells a new daemon what there is, once it is settled for each run whether there is one.
     fn introduce(&mut self) {
-        let settled = self.runs.values().all(|run| !matches!(run.stage, Stage::Starting { .. }));
-        if self.introduced || self.link.is_none() || self.ending.is_some() || !settled {
+        if self.introduced || self.link.is_none() || self.ending.is_some() || !self.is_settled() {
             return;
         }
         self.introduced = true;
-        let embedded = self.home.is_none();
-        let ready = Report::Ready { protocol: KEEPER_PROTOCOL, keeper_pid: std::process::id(), embedded };
+        let ready = self.ready();
         let doors = self.home.iter().filter_map(|home| home.door.as_ref());
         let listener = doors.map(|door| Rc::clone(&door.listener)).collect();
         self.outbox.push(&ready, listener);
@@ -266,6 +281,16 @@ impl Keeper {
             self.outbox.push(&Report::Kept { name: name.clone() }, vec![Rc::clone(fd)]);
         }
         self.outbox.push(&Report::HeldAll { next_run: self.next_run }, Vec::new());
+    }
+
+    fn ready(&self) -> Report {
+        Report::Ready {
+            protocol: KEEPER_PROTOCOL,
+            keeper_pid: std::process::id(),
+            embedded: self.home.is_none(),
+            role: self.role(),
+            update: self.updated.clone(),
+        }
     }
 
     /// Waits until something happens or is due.
@@ -295,8 +320,14 @@ impl Keeper {
         {
             watch(door.listener.as_fd(), Interest::Read, Watched::Listener);
         }
+        if let Some(Home { daemon: Daemon { state: DaemonState::Up(up), .. }, .. }) = &self.home
+            && up.foreign
+        {
+            watch(up.pidfd.as_fd(), Interest::Read, Watched::Daemon);
+        }
         for (&id, run) in &self.runs {
             match &run.stage {
+                Stage::Running if run.is_watched() => watch(run.pidfd(), Interest::Read, Watched::Foreign(id)),
                 Stage::Starting { status, .. } => watch(status.as_fd(), Interest::Read, Watched::Status(id)),
                 Stage::Ended { rest: Rest::Watched(members), .. } => {
                     for member in members {
@@ -323,7 +354,10 @@ impl Keeper {
         });
         let give_up = self.home.as_ref().and_then(|home| home.give_up_daemon_at.filter(|_| self.ending.is_none()));
         let hung = self.service.hung_at().filter(|_| self.ending.is_none());
+        let asks = self.runs.values().filter_map(Run::asks_again_at);
         looks
+            .chain(asks)
+            .chain(self.update_deadline())
             .chain(start)
             .chain(give_up)
             .chain(hung)
@@ -388,6 +422,8 @@ impl Keeper {
         self.introduced = false;
         self.outbox.clear();
         match &self.home {
+            // It was asked to end, and may give its clients their last answers.
+            Some(_) if self.update.as_ref().is_some_and(Update::waits_for_daemon) => {}
             // Without its link it can do nothing any more; its end is told by itself.
             Some(home) => home.daemon.signal(KILL),
             None => self.begin_ending(How::Politely),
@@ -399,17 +435,6 @@ impl Keeper {
         let Some(home) = &mut self.home else { return };
         if matches!(home.daemon.state, DaemonState::WaitForClient) {
             home.daemon.state = DaemonState::StartAt(Instant::now());
-        }
-    }
-
-    /// No new client comes any more: it finds no socket, and a new keeper must wait for this one's lock.
-    pub(crate) fn close_door(&self) {
-        let Some(Home { door: Some(door), .. }) = &self.home else { return };
-        match fs::remove_file(&door.socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                log::line(format_args!("cannot remove {}: {error}", door.socket.display()));
-            }
-            _ => {}
         }
     }
 
@@ -433,45 +458,12 @@ impl Keeper {
         }
     }
 
-    /// A daemon that was killed could not do so itself.
-    fn remove_pid_file(&self) {
-        if let Some(Home { door: Some(door), .. }) = &self.home {
-            // Gone already is as it should be.
-            let _ = fs::remove_file(door.socket.with_file_name(PID_FILE));
-        }
-    }
-
     /// In the foreground the daemon's; without one it is a failure, unless the end was asked for.
     fn exit_code(&self) -> u8 {
         let Some(home) = self.home.as_ref().filter(|home| home.foreground) else { return 0 };
         match home.daemon_end {
             Some(Ended::Code(code)) => u8::try_from(code).unwrap_or(1),
             Some(Ended::Signal { .. }) | None => u8::from(!home.told_to_end),
-        }
-    }
-}
-
-impl Home {
-    fn new(door: Option<Door>, daemon: Daemon, foreground: bool) -> Self {
-        Self { door, daemon, foreground, daemon_end: None, told_to_end: false, give_up_daemon_at: None }
-    }
-
-    /// The daemon hangs and something is to end: it is killed, and the runs are ended without it.
-    fn give_up_daemon(&mut self) {
-        log::line(format_args!(
-            "the daemon does not come to an end; it is killed, and the apps are stopped without it"
-        ));
-        self.told_to_end = true;
-        self.give_up_daemon_at = None;
-        self.daemon.signal(KILL);
-    }
-
-    /// Closes the connections that nobody will serve, so that their clients are told at once.
-    /// The next client that comes starts the daemon.
-    fn turn_away_if_down(&self) {
-        if matches!(self.daemon.state, DaemonState::WaitForClient) {
-            let Some(door) = &self.door else { return };
-            while socket::accept(door.listener.as_fd()).is_ok() {}
         }
     }
 }

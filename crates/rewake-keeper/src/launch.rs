@@ -10,7 +10,9 @@ use rewake_unix::poll::{self, Interest};
 use rewake_unix::{detach, fd, fdpass, file, home, pidfd, pipe, reap};
 use rewake_wire::keeper::Startup;
 
-use crate::config::{EMBEDDED_FLAG, KEEPER_FLAG, LINK_FD, LINK_FD_FLAG, LOG_FILE, READY_FD_FLAG};
+use crate::config::{
+    EMBEDDED_FLAG, KEEPER_FLAG, LINK_FD, LINK_FD_FLAG, LISTENER_FD_FLAG, LOG_FILE, READY_FD_FLAG, SUCCESSOR_FLAG,
+};
 use crate::error::LaunchError;
 use crate::link::Link;
 
@@ -89,6 +91,20 @@ pub fn launch_embedded(exe: &Path) -> Result<Embedded, LaunchError> {
     let pid = detach::start(exe, &args, &inherit).map_err(failed)?;
     let pidfd = pidfd::open(pid).map_err(failed)?;
     Ok(Embedded { link, pid, pidfd })
+}
+
+/// Starts a keeper in the place of one that has died, as a child of this program, the daemon. It is told over the link what it is to hold.
+///
+/// # Errors
+/// When the executable cannot be started, or too many descriptors are open.
+pub fn launch_successor(exe: &Path, home: &Path, listener: BorrowedFd<'_>) -> Result<(Link, u32), LaunchError> {
+    let failed = |source| LaunchError::Start { exe: exe.to_path_buf(), source };
+    let (ours, theirs) = fdpass::packet_pair().map_err(failed)?;
+    let (number, listener_number) = (LINK_FD.to_string(), (LINK_FD + 1).to_string());
+    let args = [SUCCESSOR_FLAG.as_ref(), home.as_os_str(), LINK_FD_FLAG.as_ref(), number.as_ref()];
+    let args: Vec<&OsStr> = args.into_iter().chain([LISTENER_FD_FLAG.as_ref(), listener_number.as_ref()]).collect();
+    let pid = detach::start(exe, &args, &[(theirs.as_fd(), LINK_FD), (listener, LINK_FD + 1)]).map_err(failed)?;
+    Ok((Link::new(ours).map_err(failed)?, pid))
 }
 
 /// Everything up to the end of the line or of the pipe.

@@ -10,12 +10,17 @@ mod keeper;
 mod daemon;
 mod ending;
 mod exits;
+mod foreign;
+mod handover;
+mod home;
 mod orders;
 mod outbox;
+mod role;
 mod runs;
 mod service;
 mod spawn;
 mod tree;
+mod update;
 
 mod log;
 
@@ -23,10 +28,11 @@ pub mod launch;
 pub mod link;
 
 pub use config::{
-    BOOT_FLAG, Config, DAEMON_FLAG, EMBEDDED_FLAG, KEEPER_FLAG, LINK_FD, LINK_FD_FLAG, LOG_FILE, Mode, PID_FILE,
-    READY_FD_FLAG, SOCKET_FILE,
+    BOOT_FLAG, CAN_GO_ON, CHECK_FLAG, Config, DAEMON_FLAG, EMBEDDED_FLAG, HANDOVER_FLAG, KEEPER_FLAG, LINK_FD,
+    LINK_FD_FLAG, LOG_FILE, Mode, PID_FILE, READY_FD_FLAG, SOCKET_FILE, SUCCESSOR_FLAG,
 };
 pub use error::{KeeperError, LaunchError};
-pub use launch::{Embedded, launch, launch_embedded};
+pub use handover::check as check_handover;
+pub use launch::{Embedded, launch, launch_embedded, launch_successor};
 pub use link::Link;
 pub use run::run;

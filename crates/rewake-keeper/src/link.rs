@@ -4,7 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rewake_unix::{fd, fdpass, memfd};
-use rewake_wire::keeper::{MAX_PACKET_BYTES, MAX_PLAN_BYTES, Order, Plan, Report};
+use rewake_wire::keeper::{Adopted, MAX_PACKET_BYTES, MAX_PLAN_BYTES, Order, Plan, Report};
 
 use crate::config::LINK_FD;
 
@@ -47,6 +47,14 @@ impl Link {
     /// As [`Link::order`].
     pub fn keep(&self, name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
         self.send(&Order::Keep { name: name.to_owned() }, &[fd])
+    }
+
+    /// Gives a keeper a run of one before it.
+    ///
+    /// # Errors
+    /// As [`Link::order`].
+    pub fn adopt(&self, adopted: &Adopted, fds: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send(&Order::Adopt(adopted.clone()), fds)
     }
 
     /// Orders a process. The outcome is a report, `Spawned` or `SpawnFailed`.

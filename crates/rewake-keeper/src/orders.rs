@@ -84,6 +84,13 @@ impl Keeper {
             Order::LetGo { name } => drop(self.kept.remove(&name)),
             Order::Shutdown => self.begin_ending(How::AtOnce),
             Order::Notify { notice } => self.noticed(notice),
+            Order::Succeed { next_run, role } => {
+                self.next_run = self.next_run.max(next_run);
+                self.take_role(role);
+            }
+            Order::Adopt(adopted) => self.adopt(adopted, fds),
+            Order::Update { path, token, versions } => self.begin_update(path, token, versions),
+            Order::Up => self.trial_passed(),
         }
     }
 

@@ -2,16 +2,20 @@
 
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rewake_unix::poll::Signals;
 use rewake_unix::{fd, file, home, limits, lock, pidfd, pipe, signal, socket, this};
 use rewake_wire::keeper::Startup;
 
 use crate::config::{Config, LOCK_FILE, LOG_FILE, Mode, SOCKET_FILE};
-use crate::daemon::{Daemon, Launcher};
+use crate::daemon::{Args, Daemon, Launcher};
 use crate::error::KeeperError;
-use crate::keeper::{Door, Keeper, Tools};
+use crate::handover;
+use crate::home::Door;
+use crate::keeper::{Keeper, Tools};
 use crate::service::Service;
 
 /// Clients that wait while the daemon starts, or starts again. Above what one machine's scripts do at once; the kernel's own
@@ -40,12 +44,19 @@ pub fn run(config: Config) -> Result<u8, KeeperError> {
             run_boot(&home, daemon, without_group_signals).map(|()| 0)
         }
         Mode::Foreground { home } => run_foreground(home.as_deref(), daemon, without_group_signals),
+        Mode::Successor { home, link_fd, listener_fd } => {
+            succeed(home, link_fd, listener_fd, without_group_signals).map(|()| 0)
+        }
+        Mode::HandedOver { home, state_fd } => {
+            let keeper = handover::take_over(home, state_fd, |foreground| tools(without_group_signals, foreground))?;
+            Ok(keeper.run())
+        }
         Mode::Embedded { link_fd } => {
             let link = fd::adopt(link_fd).map_err(KeeperError::setup("link"))?;
             fd::close_inherited(LOWEST_INHERITED, &[link.as_fd()]).map_err(KeeperError::setup("close_range"))?;
             fd::set_nonblocking(&link).map_err(KeeperError::setup("link"))?;
             this::own_session().map_err(KeeperError::setup("setsid"))?;
-            let tools = common(without_group_signals, &[])?;
+            let tools = tools(without_group_signals, false)?;
             Keeper::embedded(tools, link).run();
             Ok(0)
         }
@@ -65,28 +76,58 @@ fn run_foreground(
         None => None,
         Some(home) => {
             home::ensure(home).map_err(KeeperError::Home)?;
+            let home = std::path::absolute(home).map_err(KeeperError::setup("path"))?;
             let path = home.join(LOCK_FILE);
             let lock = lock::try_exclusive(&path).map_err(|source| KeeperError::Lock { path, source })?;
-            let lock = lock.ok_or_else(|| KeeperError::Owned { home: home.to_path_buf() })?;
+            let lock = lock.ok_or_else(|| KeeperError::Owned { home: home.clone() })?;
             let path = home.join(SOCKET_FILE);
             let listener =
                 socket::listen(&path, BACKLOG).map_err(|source| KeeperError::Socket { path: path.clone(), source })?;
-            Some((lock, Door { listener: listener.into(), socket: path }))
+            Some(Door { home, lock, listener: listener.into() })
         }
     };
-    let launcher =
-        Launcher::new(home.unwrap_or(Path::new("")), daemon, None).map_err(KeeperError::setup("own path"))?;
+    let launcher = Launcher::new(home.unwrap_or(Path::new("")), Args { given: daemon.map(bytes), boot: None });
+    let launcher = launcher.map_err(KeeperError::setup("own path"))?;
     std::env::set_current_dir("/").map_err(KeeperError::setup("chdir"))?;
-    let mut tools = common(without_group_signals, &["QUIT", "USR1", "USR2"])?;
-    tools.passed_on = PASSED_ON.iter().filter_map(|name| signal::number(name)).collect();
-    let (lock, door) = door.unzip();
-    let code = Keeper::in_foreground(tools, door, Daemon::new(launcher)).run();
-    drop(lock);
-    Ok(code)
+    let tools = tools(without_group_signals, true)?;
+    Ok(Keeper::in_foreground(tools, door, Daemon::new(launcher)).run())
+}
+
+/// How long the lock of a keeper that has just died may still be held: the kernel gives up its files one after the other.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
+
+/// Takes the place of a keeper that has died; the daemon has kept what it held.
+fn succeed(home: PathBuf, link: RawFd, listener: RawFd, without_group_signals: bool) -> Result<(), KeeperError> {
+    let link = fd::adopt(link).map_err(KeeperError::setup("link"))?;
+    let listener = fd::adopt(listener).map_err(KeeperError::setup("listener"))?;
+    fd::close_inherited(LOWEST_INHERITED, &[link.as_fd(), listener.as_fd()])
+        .map_err(KeeperError::setup("close_range"))?;
+    fd::set_nonblocking(&link).map_err(KeeperError::setup("link"))?;
+    this::own_session().map_err(KeeperError::setup("setsid"))?;
+    std::env::set_current_dir("/").map_err(KeeperError::setup("chdir"))?;
+    let path = home.join(LOCK_FILE);
+    let deadline = Instant::now() + LOCK_PATIENCE;
+    let lock = loop {
+        match lock::try_exclusive(&path) {
+            Ok(Some(lock)) => break lock,
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(LOCK_PAUSE),
+            Ok(None) => return Err(KeeperError::Lock { path, source: std::io::ErrorKind::WouldBlock.into() }),
+            Err(source) => return Err(KeeperError::Lock { path, source }),
+        }
+    };
+    let daemon = socket::peer(link.as_fd()).map_err(KeeperError::setup("the daemon's pid"))?.pid;
+    let pidfd = pidfd::open(daemon).map_err(KeeperError::setup("the daemon's pid"))?;
+    let launcher = Launcher::new(&home, Args::default()).map_err(KeeperError::setup("own path"))?;
+    let daemon = Daemon::of_another(launcher, daemon, pidfd);
+    let tools = tools(without_group_signals, false)?;
+    let door = Door { home, lock, listener: listener.into() };
+    Keeper::of_home(tools, door, daemon, Service::default()).with_daemon(link).run();
+    Ok(())
 }
 
 /// Above the standard streams.
-const LOWEST_INHERITED: RawFd = 3;
+pub(crate) const LOWEST_INHERITED: RawFd = 3;
 
 fn run_boot(home: &Path, daemon: Option<Vec<OsString>>, without_group_signals: bool) -> Result<(), KeeperError> {
     // Nobody waits for a word but the service manager.
@@ -104,8 +145,8 @@ fn run_home(
 ) -> Result<(), KeeperError> {
     home::ensure(home).map_err(KeeperError::Home)?;
     let home = std::path::absolute(home).map_err(KeeperError::setup("path"))?;
-    let boot = service.as_ref().map(Service::sign_every);
-    let launcher = Launcher::new(&home, daemon, boot).map_err(KeeperError::setup("own path"))?;
+    let args = Args { given: daemon.map(bytes), boot: service.as_ref().map(Service::sign_every) };
+    let launcher = Launcher::new(&home, args).map_err(KeeperError::setup("own path"))?;
 
     let path = home.join(LOCK_FILE);
     let lock = match lock::try_exclusive(&path) {
@@ -128,19 +169,19 @@ fn run_home(
     // A folder that is not to be kept busy (a disk to unmount) must not be this one's.
     std::env::set_current_dir("/").map_err(KeeperError::setup("chdir"))?;
 
-    let tools = common(without_group_signals, &[])?;
+    let tools = tools(without_group_signals, false)?;
     let path = home.join(SOCKET_FILE);
     let listener =
         socket::listen(&path, BACKLOG).map_err(|source| KeeperError::Socket { path: path.clone(), source })?;
     ready.say(&Startup::Listening { keeper_pid: std::process::id() });
-    let door = Door { listener: listener.into(), socket: path };
+    let door = Door { home, lock, listener: listener.into() };
     Keeper::of_home(tools, door, Daemon::new(launcher), service.unwrap_or_default()).run();
-    // Only now may another keeper own the home.
-    drop(lock);
     Ok(())
 }
 
-fn common(without_group_signals: bool, more_signals: &[&str]) -> Result<Tools, KeeperError> {
+fn tools(without_group_signals: bool, foreground: bool) -> Result<Tools, KeeperError> {
+    let more_signals: &[&str] = if foreground { &["QUIT", "USR1", "USR2"] } else { &[] };
+    let passed_on = PASSED_ON.iter().filter(|_| foreground).filter_map(|name| signal::number(name)).collect();
     this::set_name("rewake-keeper");
     this::adopt_orphans().map_err(KeeperError::setup("subreaper"))?;
     let collected = ["CHLD", "TERM", "INT", "HUP"].iter().chain(more_signals).filter_map(|name| signal::number(name));
@@ -151,8 +192,12 @@ fn common(without_group_signals: bool, more_signals: &[&str]) -> Result<Tools, K
         // For the programs that are started: what this process had, before it asks for more itself.
         open_files: limits::raise_open_files().map_err(KeeperError::setup("descriptor limit"))?,
         group_signals: !without_group_signals && pidfd::can_signal_groups(),
-        passed_on: Vec::new(),
+        passed_on,
     })
+}
+
+fn bytes(argv: Vec<OsString>) -> Vec<Vec<u8>> {
+    argv.into_iter().map(OsStringExt::into_vec).collect()
 }
 
 /// Where the starter waits for the outcome, if it does.

@@ -22,6 +22,8 @@ pub(crate) struct Run {
     pub(crate) stage: Stage,
     /// The leader's exit status has been taken, so its pid may be anybody's from now on.
     pub(crate) reaped: bool,
+    /// It is no child of this keeper: another one made it.
+    pub(crate) foreign: Option<Foreign>,
     /// Descendants that a signal to the tree has found: they belong to it from then on, wherever they go.
     pub(crate) members: Vec<Member>,
     pub(crate) treekill: bool,
@@ -43,6 +45,15 @@ pub(crate) enum Stage {
         exit: Exit,
         rest: Rest,
     },
+}
+
+/// How the end of a run is looked for that the kernel does not tell us as its parent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Foreign {
+    /// It has ended, and how is not known yet: when to ask again.
+    pub(crate) look_at: Option<Instant>,
+    /// When to stop asking.
+    pub(crate) give_up_at: Option<Instant>,
 }
 
 /// What a failing step will have been about.

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::time::{Duration, Instant};
 
 use rewake_unix::notify::{Notify, SOCKET_VARIABLE};
-use rewake_wire::keeper::Notice;
+use rewake_wire::keeper::{Manager, Notice};
 
 use crate::log;
 
@@ -18,6 +18,8 @@ const MOST_UNHEARD: usize = 32;
 /// The manager, if there is one, and the watch that it asked for.
 #[derive(Default)]
 pub(crate) struct Service {
+    /// As it told of itself; `None`: nobody started this keeper as a service.
+    told: Option<Manager>,
     manager: Option<Notify>,
     unheard: VecDeque<String>,
     again: Option<Instant>,
@@ -38,11 +40,28 @@ impl Service {
     }
 
     fn from_variables(socket: Option<OsString>, watchdog_us: Option<&str>, watchdog_pid: Option<&str>) -> Self {
-        let manager = socket.filter(|address| !address.is_empty()).and_then(|address| listener(&address));
         let for_us = watchdog_pid.is_none_or(|pid| pid == std::process::id().to_string());
-        let watchdog = watchdog_us.and_then(|text| text.parse().ok()).filter(|us| *us > 0 && for_us);
-        let watchdog = watchdog.map(Duration::from_micros).filter(|_| manager.is_some());
-        Self { manager, watchdog, ..Self::default() }
+        let watchdog_us = watchdog_us.and_then(|text| text.parse().ok()).filter(|us| *us > 0 && for_us);
+        // An address that is not UTF-8 is none of a manager that is known.
+        let socket = socket.and_then(|address| address.into_string().ok()).filter(|address| !address.is_empty());
+        Self::of(Manager { socket, watchdog_us })
+    }
+
+    /// For this manager, which has started us or a keeper before us.
+    pub(crate) fn of(told: Manager) -> Self {
+        let manager = told.socket.as_deref().and_then(|address| listener(OsStr::new(address)));
+        let watchdog = told.watchdog_us.map(Duration::from_micros).filter(|_| manager.is_some());
+        Self { told: Some(told), manager, watchdog, ..Self::default() }
+    }
+
+    /// The manager, if this keeper is one's service.
+    pub(crate) fn manager(&self) -> Option<&Manager> {
+        self.told.as_ref()
+    }
+
+    /// The process that was the service's main one has died, and this one is it now.
+    pub(crate) fn is_main_process(&mut self, now: Instant) {
+        self.say(format!("MAINPID={}", std::process::id()), now);
     }
 
     /// How often the daemon is to give a sign of life: often enough for three to be late before it is replaced.

@@ -77,6 +77,7 @@ pub(crate) fn make(given: Given<'_>, tag: String, plan: Option<&OwnedFd>) -> Res
         pidfd,
         stage: Stage::Starting { status: spawned.status, about },
         reaped: false,
+        foreign: None,
         members: Vec::new(),
         treekill: plan.treekill,
         orphan_signal: plan.orphan_signal,

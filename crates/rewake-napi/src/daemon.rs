@@ -97,6 +97,7 @@ fn repeatable(request: &Request) -> Option<Request> {
         Request::List { target } => Some(Request::List { target: target.clone() }),
         Request::Env { target } => Some(Request::Env { target: target.clone() }),
         Request::History { target } => Some(Request::History { target: target.clone() }),
+        Request::Updated { token } => Some(Request::Updated { token: *token }),
         Request::Start { .. }
         | Request::StartKnown { .. }
         | Request::Stop { .. }
@@ -112,6 +113,7 @@ fn repeatable(request: &Request) -> Option<Request> {
         | Request::ReloadLogs
         | Request::Save { .. }
         | Request::Resurrect
+        | Request::Update { .. }
         | Request::Kill => None,
     }
 }

@@ -53,7 +53,7 @@ impl Running {
     pub(crate) async fn wait(&mut self) -> Result<(), ErrorReply> {
         let joined: Result<_, JoinError> = (&mut self.0).await;
         match joined {
-            Ok(Ok(Ended::Killed | Ended::Terminated)) => Ok(()),
+            Ok(Ok(Ended::Killed | Ended::Terminated | Ended::HandedOver)) => Ok(()),
             Ok(Err(error)) => Err(failed(&error)),
             Err(_) => Err(ErrorReply::new(ErrorCode::Internal, "a bug in Rewake ended the engine")),
         }

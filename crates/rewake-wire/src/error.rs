@@ -46,6 +46,8 @@ pub enum ErrorCode {
     Unreachable,
     /// The other side speaks another protocol version.
     VersionMismatch,
+    /// The new executable of an update is no good, or this is no moment for one; the old one goes on.
+    UpdateRefused,
     /// The call was aborted by its caller.
     Aborted,
     /// A bug of ours.
@@ -77,6 +79,7 @@ impl ErrorCode {
             Self::BadConfig => "BAD_CONFIG",
             Self::Unreachable => "UNREACHABLE",
             Self::VersionMismatch => "VERSION_MISMATCH",
+            Self::UpdateRefused => "UPDATE_REFUSED",
             Self::Aborted => "ABORTED",
             Self::Internal => "INTERNAL",
         }

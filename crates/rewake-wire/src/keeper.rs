@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::handover::Versions;
+
 /// Version of this protocol.
 pub const KEEPER_PROTOCOL: u32 = 2;
 
@@ -34,6 +36,44 @@ pub enum Order {
     Shutdown,
     /// How the daemon is.
     Notify { notice: Notice },
+    /// First packet to a keeper that was started because the one before has died: what that one knew of itself. `Adopt` and `Keep` follow.
+    Succeed { next_run: u64, role: Role },
+    /// Hold this run, which another keeper has made. Beside it: the descriptors that `fds` names, in order, a pidfd first.
+    Adopt(Adopted),
+    /// Become the executable at this path, and start its daemon; the answer is `UpdateChecked`.
+    Update { path: String, token: u64, versions: Versions },
+    /// The daemon serves: it was no mistake to start it.
+    Up,
+}
+
+/// What a keeper is beside one who holds: whoever takes its place must be that, too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Soft and hard limit of open descriptors that programs are started with.
+    pub open_files: (u64, u64),
+    pub of: RoleOf,
+}
+
+/// Whose keeper it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoleOf {
+    /// Of a home, in the background; or of a program that embeds it.
+    #[default]
+    Background,
+    /// Of a home, for the service manager that has started it.
+    Service(Manager),
+    /// Of what runs in the foreground: whoever has started it waits for its end, so nobody can take its place when it dies.
+    Foreground,
+}
+
+/// A service manager, as it told of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manager {
+    /// The address where it hears.
+    pub socket: Option<String>,
+    /// Within which time it wants to hear of us.
+    pub watchdog_us: Option<u64>,
 }
 
 /// What a daemon tells of itself, for its keeper and for the service manager that started it.
@@ -55,7 +95,17 @@ pub enum Notice {
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Report {
     /// First packet. Beside it: the listening RPC socket, unless embedded.
-    Ready { protocol: u32, keeper_pid: u32, embedded: bool },
+    Ready {
+        protocol: u32,
+        keeper_pid: u32,
+        embedded: bool,
+        /// What it is beside that.
+        #[serde(default)]
+        role: Role,
+        /// How the last update ended, if there was one.
+        #[serde(default)]
+        update: Option<UpdateOutcome>,
+    },
     /// A run that an earlier daemon started; descriptors as in `Spawned`. All of them come between `Ready` and `HeldAll`.
     Held {
         run: u64,
@@ -79,6 +129,34 @@ pub enum Report {
     Exited { run: u64, exit: Exit, tree_gone: bool },
     /// The last process of an ended run's group is gone.
     TreeGone { run: u64 },
+    /// The executable of an `Update` can go on from here, and waits for the daemon to end; or why it is left alone.
+    UpdateChecked { refused: Option<String> },
+}
+
+/// A run, as one who has it tells a keeper that has not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adopted {
+    pub run: u64,
+    pub tag: String,
+    pub pid: u32,
+    pub started_at_ms: u64,
+    pub fds: Vec<FdKind>,
+    /// Its exit, if it is known already.
+    pub exit: Option<Exit>,
+    pub treekill: bool,
+    pub orphan_signal: i32,
+    pub orphan_timeout_ms: u64,
+}
+
+/// How an update ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateOutcome {
+    /// Which one, as the client numbered it.
+    pub token: u64,
+    /// Version of the executable before.
+    pub from: String,
+    /// Why the former executable runs again.
+    pub failed: Option<String>,
 }
 
 /// What a descriptor beside a report is.

@@ -5,6 +5,7 @@ pub mod app;
 pub mod error;
 pub mod event;
 pub mod frame;
+pub mod handover;
 pub mod hello;
 pub mod info;
 pub mod keeper;

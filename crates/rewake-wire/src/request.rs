@@ -139,6 +139,17 @@ pub enum Request {
     Resurrect,
     /// Stop and forget everything, then end daemon and keeper.
     Kill,
+    /// Put the executable at this path in the place of keeper and daemon; no process of an app is touched. After the answer the
+    /// connection ends; the new daemon tells by `Updated` what became of it.
+    Update {
+        path: String,
+        /// Chosen by the client, to ask by.
+        token: u64,
+    },
+    /// How the update of this number ended.
+    Updated {
+        token: u64,
+    },
 }
 
 /// How many slots an app is to have.
@@ -227,6 +238,14 @@ pub enum Reply {
     Unsubscribed,
     /// Everything has ended; the connection closes next.
     Killed,
+    /// The new executable takes over; the connection closes next.
+    HandingOver,
+    /// The version before, and why it runs again if it does.
+    Updated {
+        from: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failed: Option<String>,
+    },
 }
 
 /// Result of a command over several slots.

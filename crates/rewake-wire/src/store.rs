@@ -45,6 +45,27 @@ pub struct StoredSlot {
     pub spec: AppSpec,
 }
 
+/// Which processes there are. A file of its own without a header: it is worth nothing after the next boot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRuns {
+    /// The kernel's name for this boot: pids and start times mean nothing on another.
+    pub boot: String,
+    pub next_run: u64,
+    pub runs: Vec<StoredRun>,
+}
+
+/// One process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredRun {
+    pub run: u64,
+    pub slot: u32,
+    /// `None`: ordered, and not reported yet.
+    pub pid: Option<u32>,
+    /// When the kernel says that it started, in ticks since boot.
+    pub start_ticks: u64,
+    pub started_at_ms: u64,
+}
+
 /// Why a stored file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

@@ -84,7 +84,8 @@ fn garbage_half_frames_and_huge_lengths_end_only_the_connection_that_sent_them()
         let _ = stream.write_all(&frame(HELLO)[..cut * 4]);
     }
     assert_eq!(home.slots("s")[0].0, pid);
-    until("their descriptors are closed", || descriptors(daemon) == before);
+    // The last command's connection may have been open still when they were counted.
+    until("their descriptors are closed", || descriptors(daemon) <= before);
     assert_eq!(home.daemon(), Some(daemon));
 }
 

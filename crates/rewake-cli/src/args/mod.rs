@@ -11,6 +11,7 @@ pub(crate) mod send_signal;
 pub(crate) mod start;
 pub(crate) mod startup;
 pub(crate) mod target;
+pub(crate) mod update;
 pub(crate) mod verb;
 
 mod split;
@@ -63,6 +64,7 @@ pub(crate) enum Command {
     Startup(startup::Startup),
     Unstartup(startup::Startup),
     Kill,
+    Update(update::Update),
     Version,
     /// Help of this verb, or of the whole program.
     Help(Option<Verb>),
@@ -109,6 +111,7 @@ pub(crate) fn description(verb: Verb) -> clap::Command {
         Verb::Jlist => Fit::<jlist::Jlist>::command(),
         Verb::Logs => Fit::<logs::Logs>::command(),
         Verb::Scale => Fit::<scale::Scale>::command(),
+        Verb::Update => Fit::<update::Update>::command(),
         Verb::SendSignal => Fit::<send_signal::SendSignal>::command(),
         Verb::Runtime => Fit::<runtime::Runtime>::command(),
         Verb::Startup | Verb::Unstartup => Fit::<startup::Startup>::command(),
@@ -163,6 +166,7 @@ fn command(verb: Verb, rest: &[&str]) -> Result<(Command, Options), ErrorReply> 
         Verb::Startup => with(fit(at, rest)?, Command::Startup),
         Verb::Unstartup => with(fit(at, rest)?, Command::Unstartup),
         Verb::Kill => plain(at, rest, Command::Kill)?,
+        Verb::Update => with(fit(at, rest)?, Command::Update),
         Verb::Version => plain(at, rest, Command::Version)?,
         Verb::Help => plain(at, rest, Command::Help(None))?,
     })

@@ -176,7 +176,7 @@ fn what_is_wrong_is_named_with_what_is_near() {
     let (message, hint) = refusal("lits");
     assert_eq!(message, "Command not found, `lits`");
     assert_eq!(hint, "did you mean `rewake list`?");
-    let (message, hint) = refusal("updatePM2");
+    let (message, hint) = refusal("cleardump");
     assert!(message.contains("not in this version") && hint.contains("save"), "{message} {hint}");
     assert_eq!(refusal("frobnicate").1, "`rewake --help` lists the commands");
 }

@@ -30,6 +30,7 @@ pub(crate) enum Verb {
     Startup,
     Unstartup,
     Kill,
+    Update,
     Version,
     Help,
 }
@@ -67,6 +68,11 @@ pub(crate) const VERBS: &[(Verb, &[&str], &str)] = &[
     (Verb::Unstartup, &["unstartup"], "undo `startup`"),
     (Verb::Ping, &["ping"], "ask the daemon for an answer"),
     (Verb::Kill, &["kill"], "stop everything, and the daemon"),
+    (
+        Verb::Update,
+        &["update", "updatePM2"],
+        "let this executable go on in place of the daemon's; no process is touched",
+    ),
     (Verb::Version, &["version"], "show the versions of program and daemon"),
     (Verb::Help, &["help"], "show help"),
 ];
@@ -74,7 +80,6 @@ pub(crate) const VERBS: &[(Verb, &[&str], &str)] = &[
 /// PM2's other verbs, with what does the same here, if anything.
 const ABSENT: &[(&[&str], &str)] = &[
     (&["monit", "dashboard", "dash", "imonit"], "`rewake list` and `rewake logs` show what there is"),
-    (&["update", "updatePM2"], "`rewake save`, `rewake kill`, `rewake resurrect` do it with an interruption"),
     (&["cleardump"], "`rewake delete all` and `rewake save --force` do it"),
     (&["send", "attach", "trigger", "inspect", "serve", "expose", "deploy"], ""),
     (&["set", "get", "unset", "multiset", "conf", "config", "ecosystem", "init", "create"], ""),

@@ -27,6 +27,7 @@ mod session;
 mod start;
 mod startup;
 mod stop;
+mod update;
 mod version;
 
 use rewake_wire::ErrorReply;
@@ -109,6 +110,7 @@ pub(crate) async fn run(line: Line, ui: &Ui) -> Result<(), Failure> {
         Command::Save => save::run(session).await,
         Command::Resurrect => resurrect::run(session).await,
         Command::Kill => kill::run(session).await,
+        Command::Update(args) => update::run(session, args.executable).await,
         Command::Version => version::run(session).await,
         // Done above, or by `main`: these are no clients.
         Command::Startup(_) | Command::Unstartup(_) | Command::Runtime(_) | Command::Help(_) | Command::Usage => Ok(()),

@@ -51,6 +51,7 @@ pub(super) fn verb(verb: Verb) -> String {
         | Verb::Startup
         | Verb::Unstartup
         | Verb::Kill
+        | Verb::Update
         | Verb::Version
         | Verb::Help => &[SHOWN],
     };
@@ -80,6 +81,7 @@ pub(super) fn verb(verb: Verb) -> String {
         | Verb::SendSignal
         | Verb::Resurrect
         | Verb::Kill
+        | Verb::Update
         | Verb::Version
         | Verb::Help => &[],
     };

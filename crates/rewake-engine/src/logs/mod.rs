@@ -159,6 +159,16 @@ impl Logs {
         self.orders = None;
     }
 
+    /// Ends the thread between two writes; the next daemon goes on from there.
+    pub(crate) async fn leave(&mut self) {
+        let (answer, answered) = oneshot::channel();
+        self.order(Order::Leave(answer));
+        if timeout(LAST_WORDS, answered).await.is_err() {
+            tracing::error!("a write to a log hangs; the next daemon looks what has become of it");
+        }
+        self.orders = None;
+    }
+
     fn order(&self, order: Order) {
         // The thread ends only when it was told to.
         if self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok()) {

@@ -54,6 +54,8 @@ pub(crate) enum Order {
     Reopen(oneshot::Sender<()>),
     /// Carry what there is, and end.
     Close(oneshot::Sender<()>),
+    /// End, and leave the rest to the next daemon.
+    Leave(oneshot::Sender<()>),
 }
 
 /// What the thread tells the loop.
@@ -183,7 +185,7 @@ impl Carrier {
         next.map(|at| at.saturating_duration_since(now))
     }
 
-    /// False: everybody is gone.
+    /// False: everybody is gone, or about to go.
     fn take_orders(&mut self) -> bool {
         loop {
             match self.orders.try_recv() {
@@ -215,6 +217,11 @@ impl Carrier {
                         watched.stream.ended = true;
                         watched.doing = Doing::Busy;
                     }
+                }
+                Ok(Order::Leave(answer)) => {
+                    // Nothing is being written now, and the ledger says how far each stream has come.
+                    let _ = answer.send(());
+                    return false;
                 }
                 Err(mpsc::TryRecvError::Empty) => return true,
                 Err(mpsc::TryRecvError::Disconnected) => return false,

@@ -79,7 +79,7 @@ impl Engine {
     }
 
     fn is_us(&self, pid: u32) -> bool {
-        pid == std::process::id() || pid == self.keeper_pid
+        pid == std::process::id() || pid == self.holding.keeper_pid.get()
     }
 }
 

@@ -14,6 +14,7 @@ mod scale;
 mod send;
 mod signal;
 mod start;
+mod update;
 
 pub(crate) use env::env;
 pub(crate) use flush::flush;
@@ -29,3 +30,4 @@ pub(crate) use scale::scale;
 pub(crate) use send::send;
 pub(crate) use signal::signal;
 pub(crate) use start::{sheet as sheet_of, start};
+pub(crate) use update::{Updating, update, updated};

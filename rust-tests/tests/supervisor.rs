@@ -1,0 +1,12 @@
+//! What becomes of apps when daemon and keeper are replaced or die: nothing, as far as it can be had. Against real processes, under load.
+
+#[path = "cluster/http.rs"]
+#[expect(dead_code, reason = "the tests of clusters use all of it")]
+mod http;
+
+mod supervisor {
+    mod both;
+    mod keeper;
+    mod setup;
+    mod update;
+}

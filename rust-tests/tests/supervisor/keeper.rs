@@ -1,0 +1,120 @@
+//! The keeper dies: the daemon starts another one, and apps keep their processes, sockets and channels.
+
+use std::fs;
+
+use rust_tests::home::{descriptors, is_alive, kill, until};
+
+use crate::http::load;
+use crate::supervisor::setup::{Served, keepers, new_keeper, of_home, processes_of_apps};
+
+#[test]
+fn a_keeper_that_dies_ten_times_under_load_costs_no_request_and_no_process() {
+    let served = Served::new();
+    let home = &served.home;
+    home.write("lines.js", "let n = 0; setInterval(() => console.log('line ' + n++), 2);");
+    home.rewake(["start", "lines.js"]).ok();
+    let (daemon, pids) = (home.daemon().unwrap(), served.pids());
+    let loads = [load(served.web, 2), load(served.one, 2)];
+    let mut keeper = keepers(home)[0];
+    let mut open = 0;
+    for round in 0..10 {
+        kill(keeper);
+        keeper = new_keeper(home, keeper);
+        assert_eq!(served.pids(), pids, "round {round}");
+        if round == 0 {
+            open = descriptors(daemon);
+        }
+    }
+    // A few are those of commands that are just ending; one that is left over by each keeper would show.
+    until("descriptors of the dead are closed", || descriptors(daemon) <= open + 3);
+    assert_eq!(home.daemon(), Some(daemon));
+    for load in loads {
+        let counted = load.end();
+        assert_eq!(counted.failed, Vec::<String>::new(), "{} answered", counted.answered);
+        assert!(counted.answered > 50);
+    }
+    home.rewake(["reload", "web"]).ok();
+    home.rewake(["restart", "one"]).ok();
+    home.rewake(["stop", "lines"]).ok();
+    let log = fs::read_to_string(home.path().join("logs/lines-out.log")).unwrap();
+    for (n, line) in log.lines().enumerate() {
+        assert_eq!(line, format!("line {n}"));
+    }
+    home.rewake(["kill"]).ok();
+    until("nothing is left", || {
+        processes_of_apps(home).is_empty() && of_home(home, "--").is_empty() && pids.iter().all(|pid| !is_alive(*pid))
+    });
+    assert!(!home.path().join("rpc.sock").exists());
+}
+
+#[test]
+fn exits_after_the_keepers_death_are_told_as_far_as_the_kernel_does() {
+    let served = Served::new();
+    let home = &served.home;
+    home.write(
+        "ends.js",
+        "process.on('SIGUSR2', () => process.exit(42)); setInterval(() => {}, 1e6); console.log('up')",
+    );
+    home.rewake(["start", "ends.js", "--name", "code", "--no-autorestart"]).ok();
+    home.rewake(["start", "ends.js", "--name", "signal"]).ok();
+    let log = home.path().join("logs/code-out.log");
+    until("it takes the signal", || fs::read_to_string(&log).unwrap_or_default().contains("up"));
+    let keeper = keepers(home)[0];
+    kill(keeper);
+    new_keeper(home, keeper);
+    let before = home.slots("signal")[0].0;
+    kill(before);
+    home.rewake(["send-signal", "USR2", "code"]).ok();
+    let told = |name: &str| home.rewake(["describe", name]).ok().stdout;
+    until("both have ended", || home.slots("code")[0].1 == "stopped" && home.slots("signal")[0].0 != before);
+    until("the second one runs again", || home.slots("signal")[0].1 == "online");
+    assert!(told("code").contains("code 42") || told("code").contains("unknown"), "{}", told("code"));
+    assert!(told("signal").contains("SIGKILL") || told("signal").contains("unknown"), "{}", told("signal"));
+    assert!(!is_alive(before));
+}
+
+#[test]
+fn after_the_keeper_the_daemon_may_die_too_and_after_it_the_keeper_again() {
+    let served = Served::new();
+    let home = &served.home;
+    let pids = served.pids();
+    let loads = [load(served.web, 2), load(served.one, 2)];
+    let mut keeper = keepers(home)[0];
+    for _ in 0..3 {
+        kill(keeper);
+        keeper = new_keeper(home, keeper);
+        // What it is told is in its hands before the daemon may go.
+        assert_eq!(served.pids(), pids);
+        let daemon = home.daemon().unwrap();
+        kill(daemon);
+        until("another daemon serves", || home.daemon() != Some(daemon) && home.rewake(["ping"]).code == 0);
+        assert_eq!(served.pids(), pids);
+    }
+    for load in loads {
+        assert_eq!(load.end().failed, Vec::<String>::new());
+    }
+    assert_eq!((keepers(home).len(), of_home(home, "--daemon").len()), (1, 1));
+    home.rewake(["update"]).ok();
+    assert_eq!(served.pids(), pids);
+}
+
+#[test]
+fn a_keeper_that_dies_while_processes_are_made_leaves_each_slot_one_process() {
+    let served = Served::new();
+    let home = &served.home;
+    for round in 0..8 {
+        let keeper = keepers(home)[0];
+        let mut restart = home.command(["restart", "all", "--silent"]).spawn().unwrap();
+        let log = home.path().join("rewake.log");
+        let restarts = || fs::read_to_string(&log).unwrap_or_default().matches(" Restart app=").count();
+        until("it has begun", || restarts() > round * 3);
+        kill(keeper);
+        assert!(restart.wait().unwrap().success(), "round {round}");
+        new_keeper(home, keeper);
+        until("all are online", || home.jlist().iter().all(|slot| slot["pm2_env"]["status"] == "online"));
+        let (mut known, mut found) = (served.pids(), processes_of_apps(home));
+        known.sort_unstable();
+        found.sort_unstable();
+        assert_eq!(known, found, "round {round}: no process but those that are listed");
+    }
+}

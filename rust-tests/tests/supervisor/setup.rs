@@ -1,0 +1,76 @@
+//! A cluster app and a fork app that serve, and a look at the processes behind them. Never decides what is right.
+
+use std::fs;
+
+use rust_tests::home::{Home, is_alive, until};
+
+use crate::http::{SERVER, get};
+use rust_tests::ports::free_port;
+
+/// A home with two apps under load: `web` (cluster, two workers) and `one` (fork), which logs nothing of itself.
+pub(crate) struct Served {
+    pub(crate) home: Home,
+    pub(crate) web: u16,
+    pub(crate) one: u16,
+}
+
+impl Served {
+    pub(crate) fn new() -> Self {
+        let (home, web, one) = (Home::new(), free_port(), free_port());
+        home.write("server.js", SERVER);
+        let start = |args: &[&str], port: u16| {
+            let args = [&["start", "server.js"], args].concat();
+            let output = home.command(args).env("PORT", port.to_string()).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        start(&["--name", "web", "-i", "2"], web);
+        start(&["--name", "one"], one);
+        until("both answer", || get(web).is_ok() && get(one).is_ok());
+        Self { home, web, one }
+    }
+
+    /// Pids of all that runs.
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.home.jlist().iter().filter_map(|slot| u32::try_from(slot["pid"].as_u64()?).ok()).collect()
+    }
+}
+
+/// The keepers of a home that live, by their arguments.
+pub(crate) fn keepers(home: &Home) -> Vec<u32> {
+    of_home(home, "--keeper")
+}
+
+/// All processes of the executable for a home.
+pub(crate) fn of_home(home: &Home, flag: &str) -> Vec<u32> {
+    let path = home.path().display().to_string();
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let is_one = |pid: &u32| {
+        let line = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut args = line.split('\0').skip(1);
+        args.next().is_some_and(|arg| arg.starts_with(flag)) && args.next() == Some(&path) && is_alive(*pid)
+    };
+    pids.filter(is_one).collect()
+}
+
+/// Processes that the home's apps are, found by their environment: whoever started them.
+pub(crate) fn processes_of_apps(home: &Home) -> Vec<u32> {
+    let name = format!("REWAKE_HOME={}", home.path().display());
+    let pids = fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let is_one = |pid: &u32| {
+        let environment = fs::read_to_string(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let has = |wanted: &str| environment.split('\0').any(|entry| entry.starts_with(wanted));
+        has(&name) && has("pm_exec_path=") && is_alive(*pid)
+    };
+    pids.filter(is_one).collect()
+}
+
+/// The one keeper of a home, other than these.
+pub(crate) fn new_keeper(home: &Home, than: u32) -> u32 {
+    let mut found = 0;
+    until("there is one keeper, another one", || {
+        let keepers = keepers(home);
+        found = keepers.first().copied().unwrap_or(0);
+        keepers.len() == 1 && found != than
+    });
+    found
+}
