@@ -35,18 +35,34 @@ impl Client {
         Self::connect_within(home, HANDSHAKE_TIMEOUT).await
     }
 
+    /// As [`Client::connect`], to a daemon of any version: for `Update` and `Updated`, which are the same in all of them.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub async fn connect_for_update(home: &Home) -> Result<Self, ClientError> {
+        within(home, HANDSHAKE_TIMEOUT, connect(home, whatever_it_speaks)).await
+    }
+
     pub(crate) async fn connect_within(home: &Home, timeout: Duration) -> Result<Self, ClientError> {
-        match tokio::time::timeout(timeout, connect(home)).await {
-            Ok(result) => result,
-            Err(_) => Err(ClientError::NoAnswer { log: home.daemon_log() }),
-        }
+        within(home, timeout, connect(home, check)).await
     }
 }
 
-async fn connect(home: &Home) -> Result<Client, ClientError> {
+async fn within<T>(
+    home: &Home,
+    timeout: Duration,
+    connecting: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    match tokio::time::timeout(timeout, connecting).await {
+        Ok(result) => result,
+        Err(_) => Err(ClientError::NoAnswer { log: home.daemon_log() }),
+    }
+}
+
+async fn connect(home: &Home, check: fn(First) -> Result<Welcome, ClientError>) -> Result<Client, ClientError> {
     let mut stream = open(home).await?;
     let mut decoder = Decoder::default();
-    let welcome = handshake(&mut stream, &mut decoder, home).await?;
+    let welcome = check(handshake(&mut stream, &mut decoder, home).await?)?;
     let (orders, orders_taken) = mpsc::channel(ORDERS);
     let (ended, ended_taken) = mpsc::unbounded_channel();
     let log = home.daemon_log();
@@ -74,7 +90,7 @@ async fn open(home: &Home) -> Result<UnixStream, ClientError> {
     }
 }
 
-async fn handshake(stream: &mut UnixStream, decoder: &mut Decoder, home: &Home) -> Result<Welcome, ClientError> {
+async fn handshake(stream: &mut UnixStream, decoder: &mut Decoder, home: &Home) -> Result<First, ClientError> {
     let lost = |_| ClientError::Lost { log: home.daemon_log() };
     let hello = encode(&Hello::ours()).map_err(|source| ClientError::Unsendable { source })?;
     stream.write_all(&hello).await.map_err(lost)?;
@@ -82,7 +98,7 @@ async fn handshake(stream: &mut UnixStream, decoder: &mut Decoder, home: &Home) 
     let mut buffer = vec![0; 16 << 10];
     loop {
         if let Some(first) = decoder.next_frame().map_err(|error| ClientError::Garbage { source: Arc::new(error) })? {
-            return check(first);
+            return Ok(first);
         }
         match stream.read(&mut buffer).await.map_err(lost)? {
             0 => return Err(ClientError::Lost { log: home.daemon_log() }),
@@ -104,6 +120,16 @@ enum First {
 #[derive(Deserialize)]
 struct Refusal {
     error: ErrorReply,
+}
+
+fn whatever_it_speaks(first: First) -> Result<Welcome, ClientError> {
+    match first {
+        First::Welcome(welcome) => Ok(welcome),
+        First::Foreign { protocol, version } => {
+            Ok(Welcome { protocol, version, pid: 0, keeper_pid: 0, home: String::new() })
+        }
+        First::Refused { error } => Err(ClientError::Refused(error.error)),
+    }
 }
 
 fn check(first: First) -> Result<Welcome, ClientError> {

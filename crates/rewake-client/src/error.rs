@@ -130,8 +130,7 @@ impl ClientError {
                 Some(format!("its log is {}", log.display()))
             }
             Self::Version { theirs, .. } if *theirs < PROTOCOL => Some(
-                "the daemon is older than this program: end it with the `rewake` that started it (`rewake save`, \
-                 `rewake kill`), then run `rewake resurrect` with this one"
+                "the daemon is older than this program: `rewake update` puts this one in its place, and no process is touched"
                     .into(),
             ),
             Self::Version { .. } => {

@@ -149,6 +149,26 @@ async fn another_protocol_is_refused_whatever_else_its_greeting_holds() {
 }
 
 #[tokio::test]
+async fn a_daemon_of_another_protocol_can_be_asked_to_give_way() {
+    let fake = Fake::new();
+    let serve = async {
+        let mut peer = fake.accept_silent().await;
+        let _: Option<Hello> = peer.read().await;
+        peer.send(&serde_json::json!({"protocol": PROTOCOL + 1, "version": "7.7.7"})).await;
+        let ClientFrame { id, call } = peer.read().await.unwrap();
+        assert!(matches!(call, Call::Request(Request::Updated { token: 5 })), "{call:?}");
+        peer.send(&ServerFrame::Reply { id, reply: Box::new(Reply::HandingOver) }).await;
+        peer
+    };
+    let ask = async {
+        let client = Client::connect_for_update(&fake.home).await.unwrap();
+        (client.welcome().version.clone(), client.request(Request::Updated { token: 5 }).await.unwrap())
+    };
+    let (told, _peer) = bounded(async { tokio::join!(ask, serve) }).await;
+    assert_eq!(told, ("7.7.7".to_owned(), Reply::HandingOver));
+}
+
+#[tokio::test]
 async fn a_refusal_in_place_of_a_greeting_is_told_as_it_is() {
     let fake = Fake::new();
     let serve = async {

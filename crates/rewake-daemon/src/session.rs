@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use rewake_engine::Handle;
 use rewake_wire::{
-    Call, ClientFrame, Decoder, ErrorCode, ErrorReply, FrameError, Hello, PROTOCOL, Reply, ServerFrame, Subscribe,
-    Welcome, encode,
+    Call, ClientFrame, Decoder, ErrorCode, ErrorReply, FrameError, Hello, PROTOCOL, Reply, Request, ServerFrame,
+    Subscribe, Welcome, encode,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -37,9 +37,11 @@ pub(crate) async fn serve(stream: UnixStream, handle: Handle, welcome: Welcome, 
         slots: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
         requests: JoinSet::new(),
         subscriptions: BTreeMap::new(),
+        understood: Understood::All,
     };
     let writing = tokio::task::spawn_local(write_out(writer, outbox));
-    if session.greet(welcome).await {
+    if let Some(understood) = session.greet(welcome).await {
+        session.understood = understood;
         tokio::select! {
             // The client has gone: what it asked for goes on, its answers have nobody to go to.
             () = session.converse() => session.requests.abort_all(),
@@ -59,29 +61,48 @@ struct Session {
     slots: Arc<Semaphore>,
     requests: JoinSet<()>,
     subscriptions: BTreeMap<u64, AbortHandle>,
+    understood: Understood,
+}
+
+/// What client and daemon mean the same by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Understood {
+    All,
+    /// The client speaks another version of the protocol. Handshake and update are the same in every version, so that each can follow each.
+    Update,
+}
+
+impl Understood {
+    fn includes(self, call: &Call) -> bool {
+        self == Self::All || matches!(call, Call::Request(Request::Update { .. } | Request::Updated { .. }))
+    }
 }
 
 impl Session {
-    /// The handshake; false: this client is not one to talk to.
-    async fn greet(&mut self, welcome: Welcome) -> bool {
+    /// The handshake; `None`: this client is not one to talk to.
+    async fn greet(&mut self, welcome: Welcome) -> Option<Understood> {
         let hello = match timeout(HELLO_PATIENCE, self.next::<Hello>()).await {
             Ok(Ok(Some(hello))) if hello.hello == "rewake" => hello,
             Ok(Ok(Some(_)) | Err(_)) => {
                 self.refuse(0, ErrorReply::new(ErrorCode::BadRequest, "this is not a rewake client's hello")).await;
-                return false;
+                return None;
             }
-            Ok(Ok(None)) | Err(_) => return false,
+            Ok(Ok(None)) | Err(_) => return None,
         };
         // The welcome carries our version, so that the client can say which side is older.
         let _ = self.frames.send(encode(&welcome).unwrap_or_default()).await;
-        hello.protocol == PROTOCOL
+        Some(if hello.protocol == PROTOCOL { Understood::All } else { Understood::Update })
     }
 
     async fn converse(&mut self) {
         loop {
             while self.requests.try_join_next().is_some() {}
             match self.next::<ClientFrame>().await {
-                Ok(Some(frame)) => self.take(frame).await,
+                Ok(Some(frame)) if self.understood.includes(&frame.call) => self.take(frame).await,
+                Ok(Some(ClientFrame { id, .. })) => {
+                    let message = format!("this daemon speaks protocol {PROTOCOL}");
+                    return self.refuse(id, ErrorReply::new(ErrorCode::VersionMismatch, message)).await;
+                }
                 Ok(None) => return,
                 Err(error) => {
                     tracing::info!("a client sent what is not a request: {error}");

@@ -1,4 +1,5 @@
-//! The handshake: the first frame of each side. Never more than what both need to decide whether to go on.
+//! The handshake: the first frame of each side. Never more than what both need to decide whether to go on, and never changed: with
+//! another version of the protocol one can still be updated.
 
 use serde::{Deserialize, Serialize};
 

@@ -115,6 +115,11 @@ fn an_older_or_newer_client_is_told_the_versions() {
     stream.write_all(&frame(r#"{"hello":"rewake","protocol":99,"version":"9"}"#)).unwrap();
     let welcome = receive(&mut stream).unwrap();
     assert_eq!(welcome["protocol"], 1);
+    // What an update needs is the same in every version; all else is not.
+    stream.write_all(&frame(r#"{"id":1,"call":{"request":{"updated":{"token":3}}}}"#)).unwrap();
+    assert_eq!(receive(&mut stream).unwrap()["error"]["error"]["code"], "UPDATE_REFUSED");
+    stream.write_all(&frame(r#"{"id":2,"call":{"request":"ping"}}"#)).unwrap();
+    assert_eq!(receive(&mut stream).unwrap()["error"]["error"]["code"], "VERSION_MISMATCH");
     assert!(receive(&mut stream).is_none(), "then the connection is closed");
 }
 

@@ -54,6 +54,14 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// As [`Session::running_client`], of whatever version.
+    pub(super) async fn client_for_update(&self) -> Result<Option<Client>, Failure> {
+        match Client::connect_for_update(&self.home).await {
+            Err(error) if error.is_nobody_listening() => Ok(None),
+            result => Ok(Some(result?)),
+        }
+    }
+
     /// A new connection in place of one that was lost, to a daemon that runs; `None` when none does.
     pub(super) async fn reconnect(&mut self) -> Result<Option<Client>, Failure> {
         self.client = self.running_client().await?;

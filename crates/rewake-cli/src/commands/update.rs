@@ -51,7 +51,7 @@ pub(super) async fn run(session: &mut Session<'_>, executable: Option<PathBuf>) 
 /// its successor is.
 async fn ask(session: &Session<'_>, path: &str, token: u64) -> Result<bool, Failure> {
     for tries_left in (0..TRIES).rev() {
-        let Some(client) = session.running_client().await? else { return Ok(false) };
+        let Some(client) = session.client_for_update().await? else { return Ok(false) };
         match client.request(Request::Update { path: path.to_owned(), token }).await {
             Ok(Reply::HandingOver) => return Ok(true),
             Ok(_) => return Err(unexpected("update")),
@@ -67,7 +67,7 @@ async fn ask(session: &Session<'_>, path: &str, token: u64) -> Result<bool, Fail
 async fn outcome(session: &Session<'_>, token: u64) -> Result<(Reply, String), Failure> {
     let deadline = Instant::now() + TAKE_OVER_TIMEOUT;
     loop {
-        let answer = match session.running_client().await {
+        let answer = match session.client_for_update().await {
             Ok(Some(client)) => {
                 let answer = client.request(Request::Updated { token }).await;
                 answer.map(|reply| (reply, client.welcome().version.clone())).map_err(Failure::from)
