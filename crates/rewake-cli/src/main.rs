@@ -16,9 +16,6 @@ use rewake_keeper::KeeperError;
 use rewake_wire::{ErrorCode, ErrorReply};
 use ui::Ui;
 
-/// A keeper for a service manager finds that there is one already: to start it again would not help.
-pub(crate) const OWNED: u8 = 3;
-
 fn main() -> ExitCode {
     // The keeper and the daemon are this same file. Looked at first: a start of the daemon pays for nothing of the CLI.
     let argv: Vec<OsString> = std::env::args_os().collect();
@@ -92,9 +89,11 @@ fn keeper(argv: &[OsString]) -> ExitCode {
         Err(error @ KeeperError::Owned { .. }) => {
             let error = ErrorReply::new(ErrorCode::Internal, format!("failed to {error}"));
             refuse(&error.with_hint("`rewake kill` ends it; the service can be started then"));
-            ExitCode::from(OWNED)
+            // To start it again would not help.
+            ExitCode::from(rewake_keeper::NOT_AGAIN)
         }
-        result => finish(result.map(drop)),
+        Ok(code) => ExitCode::from(code),
+        Err(error) => finish(Err(error)),
     }
 }
 

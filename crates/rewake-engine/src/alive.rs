@@ -6,18 +6,17 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rewake_core::{Command, RunId, SlotId};
+use rewake_keeper::RUNS_FILES;
 use rewake_unix::{pidfd, proc};
 use rewake_wire::keeper::FdKind;
 use rewake_wire::store::{StoredRun, StoredRuns};
 use tokio::sync::oneshot;
 
-use crate::engine::Engine;
+use crate::engine::{Begin, Engine};
 use crate::pending::Then;
 use crate::plan::is_worker;
 use crate::reports::HeldRun;
 use crate::strays;
-
-const FILE: &str = "runs.json";
 
 impl Engine {
     /// Writes down which processes there are, if that has changed. It need not survive the machine, so it does not wait for the disk.
@@ -25,7 +24,7 @@ impl Engine {
         if !std::mem::take(&mut self.runs_changed) {
             return;
         }
-        let Some(home) = &self.home else { return };
+        let Some(file) = self.runs_file() else { return };
         let runs = self.runs.iter().filter(|(_, run)| !run.exited);
         let runs = runs.map(|(id, run)| StoredRun {
             run: id.0,
@@ -35,23 +34,33 @@ impl Engine {
             started_at_ms: run.started_at_ms,
         });
         let stored = StoredRuns { boot: self.boot.clone(), next_run: self.core.next_run(), runs: runs.collect() };
-        if let Err(error) = write(&home.join(FILE), &stored) {
+        if let Err(error) = write(&file, &stored) {
             tracing::error!("the list of processes could not be written: {error}");
         }
     }
 
     /// The end in order leaves no process.
     pub(crate) fn remove_runs(&self) {
-        if let Some(home) = &self.home {
+        if let Some(file) = self.runs_file() {
             // Not there is as good.
-            let _ = std::fs::remove_file(home.join(FILE));
+            let _ = std::fs::remove_file(file);
         }
+    }
+
+    fn runs_file(&self) -> Option<PathBuf> {
+        // The slots of what runs in the foreground are not those of the home's list.
+        let [listed, foreground] = RUNS_FILES;
+        let file = match self.begin {
+            Begin::Listed | Begin::Booted => listed,
+            Begin::Empty => foreground,
+        };
+        self.home.as_deref().map(|home| home.join(file))
     }
 
     /// Processes of a daemon and a keeper that are both gone. What was being made then is ended.
     pub(crate) fn survivors(&mut self, held: &[HeldRun], in_order: bool) -> Vec<HeldRun> {
         let Some(home) = self.home.clone() else { return Vec::new() };
-        let Some(stored) = read(&home.join(FILE)) else {
+        let Some(stored) = self.runs_file().and_then(|file| read(&file)) else {
             if !in_order && held.is_empty() && !self.sheets.is_empty() {
                 // Whatever runs cannot be named one by one, and must not run twice.
                 strays::end(&home, None, &[]);

@@ -70,6 +70,9 @@ impl Engine {
         };
         let subscription = slots.map(|slots| {
             let queue = self.subscribers.borrow_mut().add(wants, slots);
+            if let Some(logs) = &self.logs {
+                logs.begin();
+            }
             Subscription { queue }
         });
         // A client that has gone drops the subscription, which ends it.

@@ -293,6 +293,10 @@ impl Engine {
         self.close_all_unneeded();
         if let Some(logs) = &self.logs {
             logs.settled();
+            // In the foreground the host passes all output on, and says so by its subscription.
+            if self.begin != Begin::Empty {
+                logs.begin();
+            }
         }
         self.drop_journals_left();
         self.caught_up = true;

@@ -32,6 +32,9 @@ pub(crate) const LISTENER_FD_FLAG: &str = "--listener-fd";
 /// Where the handover is.
 pub(crate) const STATE_FD_FLAG: &str = "--state-fd";
 
+/// Exit code of a keeper that a service manager is not to start again.
+pub const NOT_AGAIN: u8 = 3;
+
 /// The number under which a daemon finds its link to the keeper.
 pub const LINK_FD: RawFd = 3;
 
@@ -41,6 +44,8 @@ pub const SOCKET_FILE: &str = "rpc.sock";
 pub const LOG_FILE: &str = "rewake.log";
 /// Name of the daemon's file in the home that says its process id; the keeper removes it for a daemon that was killed.
 pub const PID_FILE: &str = "rewake.pid";
+/// Names of the daemon's files in the home that say which processes there are: of its list, and of what runs in the foreground.
+pub const RUNS_FILES: [&str; 2] = ["runs.json", "runtime-runs.json"];
 /// Name of the file in the home whose lock makes a keeper the only one.
 pub(crate) const LOCK_FILE: &str = "keeper.lock";
 

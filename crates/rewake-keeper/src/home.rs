@@ -11,10 +11,11 @@ use rewake_unix::lock::Lock;
 use rewake_unix::reap::Ended;
 use rewake_unix::socket;
 
-use crate::config::{PID_FILE, SOCKET_FILE};
+use crate::config::{PID_FILE, RUNS_FILES, SOCKET_FILE};
 use crate::daemon::{Daemon, DaemonState};
 use crate::keeper::Keeper;
 use crate::log;
+use crate::runs::Run;
 use crate::tree::KILL;
 
 /// Where clients come.
@@ -85,10 +86,14 @@ impl Keeper {
     }
 
     /// A daemon that was killed could not do so itself.
-    pub(crate) fn remove_pid_file(&self) {
-        if let Some(Home { door: Some(door), .. }) = &self.home {
+    pub(crate) fn remove_files(&self) {
+        if let Some(Home { door: Some(door), foreground, .. }) = &self.home {
             // Gone already is as it should be.
             let _ = fs::remove_file(door.home.join(PID_FILE));
+            let runs = &RUNS_FILES[usize::from(*foreground)];
+            if self.runs.values().all(Run::is_gone) {
+                let _ = fs::remove_file(door.home.join(runs));
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use rewake_unix::reap::Ended;
 use rewake_unix::{pidfd, reap, signal};
 use rewake_wire::keeper::{KEEPER_PROTOCOL, Notice, Report, UpdateOutcome};
 
+use crate::config::NOT_AGAIN;
 use crate::daemon::{Daemon, DaemonState, Up};
 use crate::ending::{Ending, How};
 use crate::home::{Door, Home};
@@ -132,7 +133,7 @@ impl Keeper {
             self.do_what_is_due(now);
             if self.has_finished(now) {
                 self.leave();
-                self.remove_pid_file();
+                self.remove_files();
                 return self.exit_code();
             }
             self.flush();
@@ -458,8 +459,12 @@ impl Keeper {
         }
     }
 
-    /// In the foreground the daemon's; without one it is a failure, unless the end was asked for.
+    /// In the foreground the daemon's; without one it is a failure, unless the end was asked for. As a service: a manager that has seen
+    /// a keeper die takes an end in order for a failure, too, and would start another one.
     fn exit_code(&self) -> u8 {
+        if self.service.manager().is_some_and(|manager| manager.has_seen_one_die) {
+            return NOT_AGAIN;
+        }
         let Some(home) = self.home.as_ref().filter(|home| home.foreground) else { return 0 };
         match home.daemon_end {
             Some(Ended::Code(code)) => u8::try_from(code).unwrap_or(1),

@@ -19,6 +19,7 @@ mod role;
 mod runs;
 mod service;
 mod spawn;
+mod take_over;
 mod tree;
 mod update;
 
@@ -29,7 +30,7 @@ pub mod link;
 
 pub use config::{
     BOOT_FLAG, CAN_GO_ON, CHECK_FLAG, Config, DAEMON_FLAG, EMBEDDED_FLAG, HANDOVER_FLAG, KEEPER_FLAG, LINK_FD,
-    LINK_FD_FLAG, LOG_FILE, Mode, PID_FILE, READY_FD_FLAG, SOCKET_FILE, SUCCESSOR_FLAG,
+    LINK_FD_FLAG, LOG_FILE, Mode, NOT_AGAIN, PID_FILE, READY_FD_FLAG, RUNS_FILES, SOCKET_FILE, SUCCESSOR_FLAG,
 };
 pub use error::{KeeperError, LaunchError};
 pub use handover::check as check_handover;

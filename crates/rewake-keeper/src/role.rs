@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use rewake_unix::limits::OpenFiles;
-use rewake_wire::keeper::{Role, RoleOf};
+use rewake_wire::keeper::{Manager, Role, RoleOf};
 
 use crate::daemon::{Args, Launcher};
 use crate::home::Home;
@@ -28,7 +28,7 @@ impl Keeper {
         let Role { open_files: (soft, hard), of } = role;
         self.tools.open_files = OpenFiles { soft, hard };
         let RoleOf::Service(manager) = of else { return };
-        self.service = Service::of(manager);
+        self.service = Service::of(Manager { has_seen_one_die: true, ..manager });
         let now = Instant::now();
         self.service.daemon_started(now);
         self.service.is_main_process(now);

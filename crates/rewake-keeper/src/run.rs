@@ -13,10 +13,10 @@ use rewake_wire::keeper::Startup;
 use crate::config::{Config, LOCK_FILE, LOG_FILE, Mode, SOCKET_FILE};
 use crate::daemon::{Args, Daemon, Launcher};
 use crate::error::KeeperError;
-use crate::handover;
 use crate::home::Door;
 use crate::keeper::{Keeper, Tools};
 use crate::service::Service;
+use crate::take_over;
 
 /// Clients that wait while the daemon starts, or starts again. Above what one machine's scripts do at once; the kernel's own
 /// limit is `net.core.somaxconn`, 4096.
@@ -44,12 +44,10 @@ pub fn run(config: Config) -> Result<u8, KeeperError> {
             run_boot(&home, daemon, without_group_signals).map(|()| 0)
         }
         Mode::Foreground { home } => run_foreground(home.as_deref(), daemon, without_group_signals),
-        Mode::Successor { home, link_fd, listener_fd } => {
-            succeed(home, link_fd, listener_fd, without_group_signals).map(|()| 0)
-        }
+        Mode::Successor { home, link_fd, listener_fd } => succeed(home, link_fd, listener_fd, without_group_signals),
         Mode::HandedOver { home, state_fd } => {
-            let keeper = handover::take_over(home, state_fd, |foreground| tools(without_group_signals, foreground))?;
-            Ok(keeper.run())
+            let tools = |foreground| tools(without_group_signals, foreground);
+            Ok(take_over::take_over(home, state_fd, daemon.map(bytes), tools)?.run())
         }
         Mode::Embedded { link_fd } => {
             let link = fd::adopt(link_fd).map_err(KeeperError::setup("link"))?;
@@ -98,7 +96,7 @@ const LOCK_PATIENCE: Duration = Duration::from_secs(5);
 const LOCK_PAUSE: Duration = Duration::from_millis(2);
 
 /// Takes the place of a keeper that has died; the daemon has kept what it held.
-fn succeed(home: PathBuf, link: RawFd, listener: RawFd, without_group_signals: bool) -> Result<(), KeeperError> {
+fn succeed(home: PathBuf, link: RawFd, listener: RawFd, without_group_signals: bool) -> Result<u8, KeeperError> {
     let link = fd::adopt(link).map_err(KeeperError::setup("link"))?;
     let listener = fd::adopt(listener).map_err(KeeperError::setup("listener"))?;
     fd::close_inherited(LOWEST_INHERITED, &[link.as_fd(), listener.as_fd()])
@@ -122,8 +120,7 @@ fn succeed(home: PathBuf, link: RawFd, listener: RawFd, without_group_signals: b
     let daemon = Daemon::of_another(launcher, daemon, pidfd);
     let tools = tools(without_group_signals, false)?;
     let door = Door { home, lock, listener: listener.into() };
-    Keeper::of_home(tools, door, daemon, Service::default()).with_daemon(link).run();
-    Ok(())
+    Ok(Keeper::of_home(tools, door, daemon, Service::default()).with_daemon(link).run())
 }
 
 /// Above the standard streams.

@@ -44,7 +44,7 @@ impl Service {
         let watchdog_us = watchdog_us.and_then(|text| text.parse().ok()).filter(|us| *us > 0 && for_us);
         // An address that is not UTF-8 is none of a manager that is known.
         let socket = socket.and_then(|address| address.into_string().ok()).filter(|address| !address.is_empty());
-        Self::of(Manager { socket, watchdog_us })
+        Self::of(Manager { socket, watchdog_us, has_seen_one_die: false })
     }
 
     /// For this manager, which has started us or a keeper before us.

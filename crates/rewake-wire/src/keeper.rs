@@ -74,6 +74,9 @@ pub struct Manager {
     pub socket: Option<String>,
     /// Within which time it wants to hear of us.
     pub watchdog_us: Option<u64>,
+    /// A keeper of this service has died before, and the manager remembers it.
+    #[serde(default)]
+    pub has_seen_one_die: bool,
 }
 
 /// What a daemon tells of itself, for its keeper and for the service manager that started it.

@@ -97,6 +97,11 @@ impl Logs {
         self.order(Order::Settled);
     }
 
+    /// Begins to carry: whoever is to see all output is there.
+    pub(crate) fn begin(&self) {
+        self.order(Order::Begin);
+    }
+
     /// A run has ended, and its end is about to be dealt with: the keeper may not forget it before its output is in the logs.
     pub(crate) fn run_ends(&mut self, run: u64) {
         self.draining.insert(run);

@@ -222,13 +222,18 @@ impl Stream {
             let cut = self.mid_line && (!matches!(self.format, Format::Raw) || tools.files.is_shared(path));
             tools.files.leave(path, self.key, cut, now);
         }
+        self.tell_rest(tools);
+        tools.ledger.forget(self.place);
+    }
+
+    /// Tells whoever watches what has come of a line that has not ended.
+    pub(crate) fn tell_rest(&mut self, tools: &mut Tools) {
         if let Some(rest) = self.lines.rest() {
             self.publish(vec![rest], tools);
         }
         if let Some(rest) = self.system.as_mut().and_then(|(_, lines)| lines.rest()) {
             self.forward(vec![rest], tools);
         }
-        tools.ledger.forget(self.place);
     }
 
     /// Takes out of the pipe what there is, as long as the log keeps up. When it does not, too: the program must not wait for a disk.
@@ -468,7 +473,7 @@ impl Stream {
         }
     }
 
-    fn publish(&self, lines: Vec<String>, tools: &mut Tools) {
+    fn publish(&self, lines: Vec<String>, tools: &Tools) {
         let (name, stream) = (self.name.clone(), self.key.stream());
         tools.subscribers.publish(&Event::Log(LogLines { at_ms: epoch_ms(), id: self.id, name, stream, lines }));
     }

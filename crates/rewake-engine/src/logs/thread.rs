@@ -48,6 +48,8 @@ pub(crate) enum Order {
     History(oneshot::Sender<Vec<ExitRecord>>),
     /// All runs that an earlier daemon left have been taken up.
     Settled,
+    /// Whoever is to see all output is there.
+    Begin,
     /// Put files aside.
     Rotate(Vec<(PathBuf, Rules)>, oneshot::Sender<Vec<PathBuf>>),
     /// Open the files anew by their paths.
@@ -83,6 +85,8 @@ pub(crate) struct Carrier {
     /// Of runs that have ended and whose last lines are still being looked for.
     records: BTreeMap<u64, ExitRecord>,
     closing: Option<oneshot::Sender<()>>,
+    /// Nothing is carried yet.
+    waits: bool,
 }
 
 struct Watched {
@@ -133,6 +137,7 @@ impl Carrier {
             history,
             records: BTreeMap::new(),
             closing: None,
+            waits: true,
         })
     }
 
@@ -159,6 +164,9 @@ impl Carrier {
                     number => self.wake(self.numbers.get(&number).copied()),
                 }
             }
+            if self.waits {
+                continue;
+            }
             self.turn();
             self.look_at_ended();
             let settled = |watched: &Watched| watched.is_at_rest() || watched.stream.is_stuck();
@@ -170,6 +178,9 @@ impl Carrier {
 
     /// How long to sleep; `None`: until something happens.
     fn timeout(&self) -> Option<Duration> {
+        if self.waits {
+            return None;
+        }
         let now = Instant::now();
         let mut next: Option<Instant> = None;
         for watched in self.streams.values() {
@@ -201,6 +212,7 @@ impl Carrier {
                         self.tools.ledger.forget(place);
                     }
                 }
+                Ok(Order::Begin) => self.waits = false,
                 Ok(Order::Rotate(paths, answer)) => {
                     let names = self.tools.files.rotate(&paths, Instant::now());
                     // Whoever asked may have gone.
@@ -213,13 +225,16 @@ impl Carrier {
                 }
                 Ok(Order::Close(answer)) => {
                     self.closing = Some(answer);
+                    self.waits = false;
                     for watched in self.streams.values_mut() {
                         watched.stream.ended = true;
                         watched.doing = Doing::Busy;
                     }
                 }
                 Ok(Order::Leave(answer)) => {
-                    // Nothing is being written now, and the ledger says how far each stream has come.
+                    // Nothing is being written now, and the ledger says how far each stream has come. Only whoever watches gets a line
+                    // in two: the next daemon does not know its beginning.
+                    self.streams.values_mut().for_each(|watched| watched.stream.tell_rest(&mut self.tools));
                     let _ = answer.send(());
                     return false;
                 }

@@ -23,7 +23,7 @@ impl Unit<'_> {
         let (exe, home) = (word(&self.exe.to_string_lossy()), word(&self.home.to_string_lossy()));
         let path = assignment("PATH", self.path);
         let rewake_home = assignment("REWAKE_HOME", &self.home.to_string_lossy());
-        let owned = crate::OWNED;
+        let owned = rewake_keeper::NOT_AGAIN;
         format!(
             "# Written by `rewake startup`; `rewake unstartup` removes it.\n\
              [Unit]\n\
@@ -31,9 +31,11 @@ impl Unit<'_> {
              {wants}After={network}\n\
              \n\
              [Service]\n\
-             # Started when the apps are up. The keeper itself speaks to systemd, and nobody else may.\n\
+             # Started when the apps are up, and not ended by the keeper's death: the daemon starts another keeper, which tells systemd that\n\
+             # it is the main process now. For that, more than the main process must be heard; no app is told where systemd hears.\n\
              Type=notify\n\
-             NotifyAccess=main\n\
+             NotifyAccess=all\n\
+             ExitType=cgroup\n\
              {user}{path}{rewake_home}\
              ExecStart={exe} --keeper {home} --boot\n\
              ExecReload={exe} reload all\n\
@@ -41,7 +43,7 @@ impl Unit<'_> {
              WatchdogSec=60\n\
              Restart=on-failure\n\
              RestartSec=1\n\
-             # There is a supervisor already: another start would not help.\n\
+             # There is a supervisor already, or `rewake kill` has ended it: another start would not help.\n\
              RestartPreventExitStatus={owned}\n\
              # SIGTERM goes to the keeper alone, which has each app stopped by its own rules and asks for the time that this takes.\n\
              KillMode=mixed\n\
