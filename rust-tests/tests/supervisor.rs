@@ -7,6 +7,7 @@ mod http;
 mod supervisor {
     mod both;
     mod keeper;
+    mod load;
     mod setup;
     mod update;
 }

@@ -3,9 +3,9 @@
 use std::fs;
 
 use rust_tests::home::{Home, is_alive, until};
+use rust_tests::ports::free_port;
 
 use crate::http::{SERVER, get};
-use rust_tests::ports::free_port;
 
 /// A home with two apps under load: `web` (cluster, two workers) and `one` (fork), which logs nothing of itself.
 pub(crate) struct Served {
