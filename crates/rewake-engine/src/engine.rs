@@ -319,6 +319,7 @@ impl Engine {
                 if let Some(logs) = &mut self.logs {
                     logs.close().await;
                 }
+                self.subscribers.borrow_mut().end();
                 Err(error)
             }
         }

@@ -96,6 +96,29 @@ fn as_process_one_it_reaps_what_others_leave_and_passes_code_and_signals() {
     assert_eq!(it.code(), Some(6));
 }
 
+#[test]
+fn process_one_becomes_another_executable_and_stays_process_one() {
+    if !may_unshare(PID_NAMESPACE) {
+        return;
+    }
+    let home = Home::new();
+    let text = "trap 'echo asked; exit 0' INT\necho ready\nwhile true; do sleep 0.05; done";
+    let mut it = Container::start(&home, text, &["--silent"]);
+    until("the app is up", || it.out().contains("ready"));
+    let first = it.first();
+    let apps = || children(first).into_iter().map(|(pid, _)| pid).collect::<Vec<_>>();
+    let before = apps();
+    let copy = home.folder().join("rewake-new");
+    fs::copy(executable(), &copy).unwrap();
+    home.rewake(["update".as_ref(), copy.as_os_str()]).ok();
+    assert_eq!(fs::read_link(format!("/proc/{first}/exe")).unwrap(), copy);
+    let after = apps();
+    assert_eq!(after.iter().filter(|pid| before.contains(pid)).count(), 1, "the app, and another daemon");
+    signal(first, "TERM");
+    assert_eq!(it.code(), Some(0));
+    assert!(it.out().ends_with("asked\n"), "{}", it.out());
+}
+
 /// Runs a shell command where the root cannot be written to, as a user whom nobody knows.
 fn on_read_only_root(home: &Home, more: &str, line: &str) -> Output {
     // The executable where that user can find it.

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, ExitStatus, Stdio};
 
-use rust_tests::home::{Home, is_alive, until};
+use rust_tests::home::{Home, executable, is_alive, until};
 
 use super::folk::{all_gone, pid, signal};
 
@@ -248,4 +248,53 @@ fn the_list_of_the_home_is_left_alone() {
     signal(it.child.id(), "TERM");
     assert_eq!(it.code(), Some(0));
     assert_eq!(fs::read(home.path().join("table.json")).unwrap(), list);
+}
+
+/// Numbered lines, without a pause that anybody would notice.
+const COUNTS: &str =
+    "trap 'echo bye; exit 7' USR1\nn=0; while true; do echo $n; n=$((n+1)); [ $((n % 10)) = 0 ] && sleep 0.005; done";
+
+#[test]
+fn an_update_keeps_its_place_its_output_and_its_exit_code() {
+    let home = Home::new();
+    let mut it = Foreground::script(&home, COUNTS, &[ONCE, "--silent"]);
+    it.until_out("99");
+    let (keeper, app) = (it.child.id(), pid(&home, "app"));
+    let copies: [PathBuf; 2] = ["one", "two"].map(|name| {
+        let path = home.folder().join(name);
+        fs::copy(executable(), &path).unwrap();
+        path
+    });
+    for round in 0..4 {
+        let new = &copies[round % 2];
+        home.rewake(["update".as_ref(), new.as_os_str()]).ok();
+        assert_eq!(fs::read_link(format!("/proc/{keeper}/exe")).unwrap(), *new, "the same process goes on");
+        assert_eq!((home.keeper(), pid(&home, "app")), (Some(keeper), app));
+        let seen = it.out().len();
+        until("its output comes", || it.out().len() > seen);
+    }
+    signal(app, "USR1");
+    assert_eq!(it.code(), Some(7), "{}", it.err());
+    let out = it.out();
+    let lines: Vec<&str> = out.lines().collect();
+    let (bye, numbers) = lines.split_last().unwrap();
+    assert_eq!(*bye, "bye");
+    for (n, line) in numbers.iter().enumerate() {
+        assert_eq!(*line, n.to_string());
+    }
+    assert!(it.err().lines().all(|line| line.contains(" keeper: ")), "{}", it.err());
+}
+
+#[test]
+fn whoever_waits_for_a_keeper_that_is_killed_finds_its_apps_ended() {
+    let home = Home::new();
+    let mut it = Foreground::script(&home, LOYAL, &[]);
+    it.until_out("ready");
+    let (app, daemon) = (pid(&home, "app"), home.daemon().unwrap());
+    signal(it.child.id(), "KILL");
+    it.child.wait().unwrap();
+    all_gone(&[app, daemon]);
+    // Nothing of it is in the way of the next.
+    let mut it = Foreground::script(&home, "exit 6", &[ONCE]);
+    assert_eq!(it.code(), Some(6), "{}", it.err());
 }

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use rust_tests::home::{Home, PATIENCE, children, is_alive, until};
+use rust_tests::home::{Home, PATIENCE, children, executable, is_alive, until};
 
 use super::folk::{all_gone, pid, signal, start_polite};
 
@@ -193,6 +193,55 @@ fn signs_of_life_come_in_time_and_a_hung_daemon_is_replaced_without_the_apps() {
     assert!(silent_since.elapsed() > period / 2, "{:?}", silent_since.elapsed());
     service.until_heard("WATCHDOG=1", before + 1);
     assert_eq!(pid(&home, "up"), app, "its process is the same");
+}
+
+#[test]
+fn a_keeper_that_dies_is_replaced_and_the_service_manager_hears_of_the_other() {
+    let home = Home::new();
+    let period = Duration::from_secs(4);
+    let mut service = Service::start(&home, Some(period));
+    service.until_heard("READY=1", 1);
+    let (app, daemon) = (start_polite(&home, "up"), home.daemon().unwrap());
+    signal(service.child.id(), "KILL");
+    service.child.wait().unwrap();
+    until("another keeper is there", || home.keeper().is_some_and(is_alive));
+    let keeper = home.keeper().unwrap();
+    service.until_heard(&format!("MAINPID={keeper}"), 1);
+    assert_eq!((home.daemon(), pid(&home, "up")), (Some(daemon), app));
+    for _ in 0..4 {
+        let (before, since) = (service.count("WATCHDOG=1"), Instant::now());
+        service.until_heard("WATCHDOG=1", before + 1);
+        assert!(since.elapsed() < period, "{:?}", since.elapsed());
+    }
+    // It watches the daemon as the first one did, and its next one is asked for signs of life.
+    signal(daemon, "STOP");
+    until("another daemon serves", || home.daemon() != Some(daemon) && home.daemon().is_some_and(is_alive));
+    service.listen();
+    let before = service.count("WATCHDOG=1");
+    service.until_heard("WATCHDOG=1", before + 2);
+    // It stays the service's in an update.
+    let copy = home.folder().join("rewake-new");
+    fs::copy(executable(), &copy).unwrap();
+    home.rewake(["update".as_ref(), copy.as_os_str()]).ok();
+    service.listen();
+    let before = service.count("WATCHDOG=1");
+    service.until_heard("WATCHDOG=1", before + 2);
+    assert_eq!((home.keeper(), pid(&home, "up")), (Some(keeper), app));
+    signal(keeper, "TERM");
+    service.until_heard("STOPPING=1", 1);
+    all_gone(&[keeper, app]);
+}
+
+#[test]
+fn without_a_service_manager_that_hears_the_apps_end_with_the_keeper_that_it_started() {
+    let home = Home::new();
+    let path = home.path();
+    let mut keeper = home.command(["--keeper", path.to_str().unwrap(), "--boot"]).spawn().unwrap();
+    until("it serves", || home.daemon().is_some());
+    let (app, daemon) = (start_polite(&home, "up"), home.daemon().unwrap());
+    keeper.kill().unwrap();
+    keeper.wait().unwrap();
+    all_gone(&[app, daemon]);
 }
 
 #[test]
