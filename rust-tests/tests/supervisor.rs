@@ -5,6 +5,7 @@
 mod http;
 
 mod supervisor {
+    mod bad;
     mod both;
     mod keeper;
     mod load;

@@ -162,7 +162,7 @@ impl Keeper {
                 // Both are told by their ends; nothing waits for ever that can be killed.
                 update.until = now + CHECK_WITHIN;
                 match &update.step {
-                    Step::Check { process, .. } => drop(pidfd::send(process.pidfd.as_fd(), KILL)),
+                    Step::Check { process, .. } => end_check(process, self.tools.group_signals),
                     Step::Leave => self.signal_daemon(),
                 }
             }
@@ -222,6 +222,15 @@ impl Keeper {
             let error = self.become_executable(former.as_fd(), &handover);
             log::line(format_args!("the former executable cannot be run: {error}"));
         }
+    }
+}
+
+/// Ends a check that takes too long, with what it has started.
+fn end_check(process: &Spawned, group_signals: bool) {
+    let in_group = group_signals && pidfd::send_group(process.pidfd.as_fd(), KILL).is_ok();
+    if !in_group {
+        // It has ended by itself, then.
+        let _ = pidfd::send(process.pidfd.as_fd(), KILL);
     }
 }
 

@@ -1,7 +1,6 @@
 //! `rewake update`: the supervisor becomes another executable, and nobody notices; one that is no good replaces nothing.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rust_tests::home::{Home, Output, executable, is_alive, until};
@@ -74,31 +73,6 @@ fn an_update_under_load_touches_no_process_and_loses_no_request_line_or_exit() {
     }
     home.rewake(["reload", "web"]).ok();
     home.rewake(["restart", "one"]).ok();
-}
-
-#[test]
-fn an_executable_that_is_no_good_replaces_nothing() {
-    let served = Served::new();
-    let home = &served.home;
-    let (keeper, daemon, pids) = (home.keeper().unwrap(), home.daemon().unwrap(), served.pids());
-    let garbage = home.write("garbage", "no program at all");
-    fs::set_permissions(&garbage, fs::Permissions::from_mode(0o755)).unwrap();
-    let loads = [load(served.web, 2), load(served.one, 2)];
-    for (path, why) in [
-        (garbage, "cannot be run"),
-        ("/bin/false".into(), "refuses (exit code 1)"),
-        // Says yes to everything, and knows nothing.
-        ("/bin/true".into(), "refuses (exit code 0)"),
-    ] {
-        let output = update(home, &path).fails();
-        assert!(output.stderr.contains(why), "{}", output.stderr);
-        assert!(output.stderr.contains("nothing was updated"), "{}", output.stderr);
-    }
-    assert!(update(home, Path::new("/no/such/file")).fails().stderr.contains("/no/such/file"));
-    for load in loads {
-        assert_eq!(load.end().failed, Vec::<String>::new());
-    }
-    assert_eq!((home.keeper(), home.daemon(), served.pids()), (Some(keeper), Some(daemon), pids));
 }
 
 #[test]
