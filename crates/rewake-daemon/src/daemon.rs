@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rewake_engine::{Ended, Engine, EngineError, Handle, Options};
 use rewake_keeper::link::Link;
+use rewake_unix::fd;
 use rewake_wire::Request;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
@@ -18,6 +19,9 @@ use crate::server::{Greeter, Server};
 
 /// How long clients get to read their last answers.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Room for the descriptors of some fifty apps, 8 KiB; made before there are threads.
+const DESCRIPTORS: i32 = 1024;
 
 /// Why a daemon could not start, or ended otherwise than in order.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +109,7 @@ struct Daemon {
 
 impl Daemon {
     async fn start(options: Options, link: OwnedFd) -> Result<(Handle, Self), DaemonError> {
+        fd::make_room(&link, DESCRIPTORS);
         let link = Link::new(link).map_err(EngineError::Link)?;
         let home = options.home.clone();
         let (handle, mut engine) = rewake_engine::daemon(link, options)?;

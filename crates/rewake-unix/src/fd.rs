@@ -87,6 +87,13 @@ fn close_range(first: RawFd, last: RawFd) -> io::Result<()> {
     }
 }
 
+/// Has the kernel make room for so many descriptors now. It does so by itself whenever a number is too high for the table of the
+/// process; where that has several threads by then, the call that opens the descriptor takes some 10 ms.
+pub fn make_room(any: impl AsFd, descriptors: RawFd) {
+    // Refused above the user's limit: then there will never be as many.
+    drop(copy_above(any.as_fd(), descriptors - 1));
+}
+
 /// Numbers of all open descriptors of this process.
 ///
 /// # Errors
