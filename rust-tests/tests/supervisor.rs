@@ -4,11 +4,18 @@
 #[expect(dead_code, reason = "the tests of clusters use all of it")]
 mod http;
 
+#[path = "survival/client.rs"]
+mod client;
+
+#[path = "survival/messages.rs"]
+mod messages;
+
 mod supervisor {
     mod bad;
     mod both;
     mod keeper;
     mod load;
+    mod said;
     mod setup;
     mod update;
 }

@@ -22,7 +22,7 @@ fn without_descriptors_a_start_fails_clearly_and_what_runs_goes_on() {
             ["start", "/bin/sleep", "--interpreter", "none", "--name", name, "--max-restarts", "3", "--", "86400"];
         home.rewake(args)
     };
-    assert!(limited(&home, 80, &["ping"]).status.success());
+    assert!(limited(&home, 96, &["ping"]).status.success());
     let (daemon, keeper) = (home.daemon().unwrap(), home.keeper().unwrap());
     let mut started = 0;
     let refused = loop {
@@ -31,7 +31,7 @@ fn without_descriptors_a_start_fails_clearly_and_what_runs_goes_on() {
             break output;
         }
         started += 1;
-        assert!(started < 80, "the limit was never met: {} descriptors", descriptors(keeper));
+        assert!(started < 96, "the limit was never met: {} descriptors", descriptors(keeper));
     };
     assert!(started > 2, "{started}");
     assert!(refused.stderr.contains("open files"), "{}", refused.stderr);

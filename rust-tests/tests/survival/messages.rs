@@ -74,6 +74,10 @@ fn send(home: &Path, stop: &AtomicBool) -> BTreeSet<u64> {
             let pad = "x".repeat(if number % EVERY == 0 { LARGE } else { 10 });
             let message = json!({ "send": { "target": "talker", "message": { "n": number, "pad": pad } } });
             let Ok(reply) = client.request(&message) else { break };
+            if reply["error"]["error"]["code"] == "SHUTTING_DOWN" {
+                // It gives way to another executable.
+                break;
+            }
             let slot = &reply["reply"]["reply"]["done"]["slots"][0];
             assert!(slot.is_object() && slot["error"].is_null(), "{reply}");
             acknowledged.insert(number);

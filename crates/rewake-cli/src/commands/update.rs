@@ -56,10 +56,22 @@ async fn ask(session: &Session<'_>, path: &str, token: u64) -> Result<bool, Fail
             Ok(Reply::HandingOver) => return Ok(true),
             Ok(_) => return Err(unexpected("update")),
             Err(error) if tries_left > 0 && is_between(&error.to_reply()) => tokio::time::sleep(PAUSE).await,
+            // One that ends the connection each time does not know the question.
+            Err(error) if error.to_reply().code == ErrorCode::Unreachable => {
+                return Err(too_old(&client.welcome().version).into());
+            }
             Err(error) => return Err(error.into()),
         }
     }
     Err(unexpected("update"))
+}
+
+/// A daemon from before there was an `update`.
+fn too_old(version: &str) -> ErrorReply {
+    let message =
+        format!("nothing was updated: the daemon that runs (version {version}) cannot give way to another executable");
+    ErrorReply::new(ErrorCode::UpdateRefused, message)
+        .with_hint("`rewake save`, `rewake kill` and `rewake resurrect` do it, with an interruption")
 }
 
 /// What the daemon that serves now says became of it. The former one ends its connections in between, and one that does not come up
