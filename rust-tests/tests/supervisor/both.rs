@@ -1,5 +1,7 @@
 //! Daemon and keeper die at once: what lives is taken back by the next command, and nothing ever runs twice.
 
+use std::os::unix::net::UnixStream;
+
 use rust_tests::home::{is_alive, kill, until};
 
 use crate::http::{get, load};
@@ -12,6 +14,9 @@ fn kill_both(served: &Served) {
         std::process::Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
     }
     until("both are gone", || !is_alive(keeper) && !is_alive(daemon));
+    // A thread of the daemon may live a moment longer than its first one, and keep the socket open.
+    let socket = served.home.path().join("rpc.sock");
+    until("nobody listens", || UnixStream::connect(&socket).is_err());
 }
 
 #[test]
