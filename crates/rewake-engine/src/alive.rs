@@ -12,6 +12,7 @@ use rewake_wire::keeper::FdKind;
 use rewake_wire::store::{StoredRun, StoredRuns};
 use tokio::sync::oneshot;
 
+use crate::effects::Outgoing;
 use crate::engine::{Begin, Engine};
 use crate::pending::Then;
 use crate::plan::is_worker;
@@ -36,6 +37,13 @@ impl Engine {
         let stored = StoredRuns { boot: self.boot.clone(), next_run: self.core.next_run(), runs: runs.collect() };
         if let Err(error) = write(&file, &stored) {
             tracing::error!("the list of processes could not be written: {error}");
+        }
+    }
+
+    /// The same before a process is ordered. All else comes first: whoever is answered may find what was let go of.
+    pub(crate) fn write_runs_ahead(&mut self) {
+        if self.outgoing.iter().any(|next| matches!(next, Outgoing::Spawn { .. })) {
+            self.write_runs();
         }
     }
 

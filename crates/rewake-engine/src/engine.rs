@@ -352,13 +352,14 @@ impl Engine {
     fn follow_up(&mut self, keeper: Result<(), EngineError>) -> Result<(), EngineError> {
         self.go_on_with_update();
         self.record();
-        self.write_runs();
+        self.write_runs_ahead();
         match keeper.and_then(|()| self.send_orders()) {
             Err(EngineError::KeeperGone) => self.replace_keeper()?,
             other => other?,
         }
         self.post_letters();
         self.heard_is_done();
+        self.write_runs();
         Ok(())
     }
 
@@ -475,12 +476,6 @@ impl Engine {
             let _ = answer.send(Ok(rewake_wire::Reply::Killed));
         }
         Ok(ending.ended)
-    }
-
-    async fn until_orders_are_sent(&mut self) {
-        while !(self.outgoing.is_empty() && self.holding.first.is_empty()) && self.send_orders().is_ok() {
-            let Ok(_) = self.link.writable().await else { return };
-        }
     }
 
     async fn until_keeper_is_gone(&mut self) {

@@ -90,6 +90,13 @@ impl Engine {
         Ok(())
     }
 
+    /// Nothing waits for the keeper any more, or it takes nothing.
+    pub(crate) async fn until_orders_are_sent(&mut self) {
+        while !(self.outgoing.is_empty() && self.holding.first.is_empty()) && self.send_orders().is_ok() {
+            let Ok(_) = self.link.writable().await else { return };
+        }
+    }
+
     /// Processes that are no strays.
     pub(crate) fn known_pids(&self) -> Vec<u32> {
         self.runs.values().filter_map(|run| run.pid).collect()
