@@ -228,12 +228,10 @@ impl Stream {
 
     /// Tells whoever watches what has come of a line that has not ended.
     pub(crate) fn tell_rest(&mut self, tools: &mut Tools) {
-        if let Some(rest) = self.lines.rest() {
-            self.publish(vec![rest], tools);
-        }
-        if let Some(rest) = self.system.as_mut().and_then(|(_, lines)| lines.rest()) {
-            self.forward(vec![rest], tools);
-        }
+        let system = self.system.as_mut().and_then(|(_, lines)| lines.rest()).into_iter().collect();
+        self.forward(system, tools);
+        let rest = self.lines.rest().into_iter().collect();
+        self.publish(rest, tools);
     }
 
     /// Takes out of the pipe what there is, as long as the log keeps up. When it does not, too: the program must not wait for a disk.
@@ -450,9 +448,7 @@ impl Stream {
     fn tell_subscribers(&mut self, tools: &mut Tools) {
         if tools.subscribers.want_log(self.id, self.key.stream()) {
             let complete = self.lines.cut(&tools.input);
-            if !complete.is_empty() {
-                self.publish(complete, tools);
-            }
+            self.publish(complete, tools);
         } else {
             // Whoever comes later begins with a whole line only if no old beginning is kept.
             self.lines.rest();
@@ -460,22 +456,21 @@ impl Stream {
     }
 
     fn tell_system(&mut self, tools: &mut Tools) {
-        let Some((_, lines)) = &mut self.system else { return };
-        let complete = lines.cut(&tools.input);
+        let complete = self.system.as_mut().map(|(_, lines)| lines.cut(&tools.input)).unwrap_or_default();
         self.forward(complete, tools);
     }
 
     fn forward(&self, lines: Vec<String>, tools: &mut Tools) {
-        let Some((to, _)) = &self.system else { return };
-        for line in lines {
-            let said = Said { app: self.name.clone(), id: self.id, run: self.key.run, stream: self.key.stream(), line };
-            tools.forwarder.forward(to, said);
+        for (line, (to, _)) in lines.into_iter().zip(self.system.iter().cycle()) {
+            let (id, run, app, stream) = (self.id, self.key.run, self.name.clone(), self.key.stream());
+            tools.forwarder.forward(to, Said { app, id, run, stream, line });
         }
     }
 
     fn publish(&self, lines: Vec<String>, tools: &Tools) {
-        let (name, stream) = (self.name.clone(), self.key.stream());
-        tools.subscribers.publish(&Event::Log(LogLines { at_ms: epoch_ms(), id: self.id, name, stream, lines }));
+        let (name, stream, any) = (self.name.clone(), self.key.stream(), !lines.is_empty());
+        let event = Event::Log(LogLines { at_ms: epoch_ms(), id: self.id, name, stream, lines });
+        any.then(|| tools.subscribers.publish(&event));
     }
 }
 

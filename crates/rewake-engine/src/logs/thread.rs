@@ -235,6 +235,7 @@ impl Carrier {
                     // Nothing is being written now, and the ledger says how far each stream has come. Only whoever watches gets a line
                     // in two: the next daemon does not know its beginning.
                     self.streams.values_mut().for_each(|watched| watched.stream.tell_rest(&mut self.tools));
+                    self.tools.forwarder.close();
                     let _ = answer.send(());
                     return false;
                 }
