@@ -18,6 +18,7 @@ fn what_is_said_is_neither_lost_nor_doubled_by_keepers_daemons_and_updates() {
     let (pid, messages) = (home.slots("talker")[0].0, Messages::begin(home.path(), home.folder()));
     let mut keeper = keepers(&home)[0];
     for round in 0..12 {
+        messages.wait_for(5);
         match round % 3 {
             0 => {
                 kill(keeper);

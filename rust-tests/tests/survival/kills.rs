@@ -57,6 +57,7 @@ fn a_daemon_that_is_killed_again_and_again_loses_nothing() {
     until("both serve", || get(web).is_ok() && get(single).is_ok());
     let loads = [load(web), load(web), load(single)];
     let messages = Messages::begin(stage.home.path(), stage.home.folder());
+    messages.wait_for(10);
     let untouched = [stage.seen("single"), stage.seen("talker")];
     for nth in 0..kills {
         let scene = stage.scene();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,29 +25,56 @@ let n = 0;
 setInterval(() => process.send({ said: n, pad: 'x'.repeat(n++ % 40 ? 10 : 400000) }), 3);
 ";
 
+/// What the two threads and their owner share.
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    sent: AtomicU64,
+    heard: AtomicU64,
+}
+
+impl Shared {
+    fn goes_on(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn counts(&self) -> [u64; 2] {
+        [self.sent.load(Ordering::Relaxed), self.heard.load(Ordering::Relaxed)]
+    }
+}
+
 /// Sends until stopped.
 pub(crate) struct Messages {
-    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     sender: JoinHandle<BTreeSet<u64>>,
-    listener: JoinHandle<u64>,
+    listener: JoinHandle<()>,
     got: PathBuf,
 }
 
 impl Messages {
     pub(crate) fn begin(home: PathBuf, folder: &Path) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (first, second) = (Arc::clone(&stop), Arc::clone(&stop));
+        let shared = Arc::new(Shared::default());
+        let (first, second) = (Arc::clone(&shared), Arc::clone(&shared));
         let other_home = home.clone();
         let sender = std::thread::spawn(move || send(&home, &first));
         let listener = std::thread::spawn(move || listen(&other_home, &second));
-        Self { stop, sender, listener, got: folder.join("got.log") }
+        Self { shared, sender, listener, got: folder.join("got.log") }
+    }
+
+    /// Until so many more have gone each way.
+    pub(crate) fn wait_for(&self, more: u64) {
+        let before = self.shared.counts();
+        until("messages go both ways", || {
+            self.shared.counts().iter().zip(before).all(|(now, then)| now - then >= more)
+        });
     }
 
     /// Ends it. All that was acknowledged has arrived, in order and once.
     pub(crate) fn end(self) {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         let acknowledged = self.sender.join().unwrap();
-        let heard = self.listener.join().unwrap();
+        self.listener.join().unwrap();
+        let [_, heard] = self.shared.counts();
         assert!(acknowledged.len() > 50 && heard > 50, "{} sent, {heard} heard", acknowledged.len());
         let got = || -> Vec<u64> {
             let text = std::fs::read_to_string(&self.got).unwrap();
@@ -64,12 +91,12 @@ impl Messages {
 }
 
 /// The numbers of the messages that were acknowledged.
-fn send(home: &Path, stop: &AtomicBool) -> BTreeSet<u64> {
+fn send(home: &Path, shared: &Shared) -> BTreeSet<u64> {
     let mut acknowledged = BTreeSet::new();
     let mut number = 0;
-    while !stop.load(Ordering::Relaxed) {
+    while shared.goes_on() {
         let Ok(mut client) = Client::connect(home) else { continue };
-        while !stop.load(Ordering::Relaxed) {
+        while shared.goes_on() {
             number += 1;
             let pad = "x".repeat(if number % EVERY == 0 { LARGE } else { 10 });
             let message = json!({ "send": { "target": "talker", "message": { "n": number, "pad": pad } } });
@@ -81,32 +108,31 @@ fn send(home: &Path, stop: &AtomicBool) -> BTreeSet<u64> {
             let slot = &reply["reply"]["reply"]["done"]["slots"][0];
             assert!(slot.is_object() && slot["error"].is_null(), "{reply}");
             acknowledged.insert(number);
+            shared.sent.fetch_add(1, Ordering::Relaxed);
             std::thread::sleep(Duration::from_millis(2));
         }
     }
     acknowledged
 }
 
-/// Within one subscription there is no gap and nothing comes twice; how much was heard.
-fn listen(home: &Path, stop: &AtomicBool) -> u64 {
-    let mut heard = 0;
-    while !stop.load(Ordering::Relaxed) {
+/// Within one subscription there is no gap and nothing comes twice.
+fn listen(home: &Path, shared: &Shared) {
+    while shared.goes_on() {
         let Ok(mut client) = Client::connect(home) else { continue };
         let subscribe = json!({ "subscribe": { "events": false, "messages": true, "logs": null, "target": "talker" } });
         let Ok(reply) = client.call(&subscribe) else { continue };
         assert_eq!(reply["reply"]["reply"], "subscribed", "{reply}");
         let mut last = None;
         while let Ok(frame) = client.read()
-            && !stop.load(Ordering::Relaxed)
+            && shared.goes_on()
         {
             for item in frame["items"]["items"].as_array().into_iter().flatten() {
                 let said = item["message"]["data"]["said"].as_u64();
                 assert!(said.is_some(), "{item}");
                 assert!(last.is_none_or(|last| said == Some(last + 1)), "{said:?} follows {last:?}");
                 last = said;
-                heard += 1;
+                shared.heard.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
-    heard
 }
