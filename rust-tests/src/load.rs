@@ -1,14 +1,17 @@
 //! Requests without end against an app, counted. A failure is counted, never hidden.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use crate::home::until;
 
 /// Clients that ask until they are stopped.
 #[derive(Debug)]
 pub struct Load {
     stop: Arc<AtomicBool>,
+    answered: Arc<AtomicU64>,
     clients: Vec<JoinHandle<Counted>>,
 }
 
@@ -31,9 +34,9 @@ impl Load {
         pace: Duration,
         ask: impl Fn() -> Result<u64, String> + Copy + Send + 'static,
     ) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let client = |_| {
-            let stop = Arc::clone(&stop);
+            let (stop, so_far) = (Arc::clone(&stop), Arc::clone(&answered));
             std::thread::spawn(move || {
                 let mut counted = Counted::default();
                 while !stop.load(Ordering::Relaxed) {
@@ -41,7 +44,10 @@ impl Load {
                     let answer = ask();
                     counted.slowest = counted.slowest.max(asked.elapsed());
                     match answer {
-                        Ok(answered) => counted.answered += answered,
+                        Ok(answered) => {
+                            counted.answered += answered;
+                            so_far.fetch_add(answered, Ordering::Relaxed);
+                        }
                         Err(error) => counted.failed.push(error),
                     }
                     std::thread::sleep(pace);
@@ -49,7 +55,17 @@ impl Load {
                 counted
             })
         };
-        Self { clients: (0..clients).map(client).collect(), stop }
+        Self { clients: (0..clients).map(client).collect(), stop, answered }
+    }
+
+    /// As [`Load::end`], but not before so many requests were answered: a quick machine may have done with what is tested earlier.
+    ///
+    /// # Panics
+    /// When they are not within the patience of the tests, or a client has.
+    #[must_use]
+    pub fn end_after(self, answered: u64) -> Counted {
+        until("enough requests were answered", || self.answered.load(Ordering::Relaxed) >= answered);
+        self.end()
     }
 
     /// Ends it when what is under way has been answered.

@@ -46,9 +46,8 @@ fn reload_loses_nothing(node: &str, script: &str, instances: &str) {
         assert!(before.is_disjoint(&after), "{node}: {before:?} {after:?}");
         assert!(before.iter().all(|pid| !is_alive(*pid)), "{node}: the old ones have ended");
     }
-    let counted = load.end();
+    let counted = load.end_after(50);
     assert_eq!(counted.failed, Vec::<String>::new(), "{node}: {} answered", counted.answered);
-    assert!(counted.answered > 50);
 }
 
 #[test]

@@ -72,11 +72,10 @@ fn a_killed_worker_is_replaced_while_the_others_serve() {
         until("it was replaced", || home.slots("web")[0].2 > restarts && home.slots("web")[0].1 == "online");
         assert!(!is_alive(victim));
     }
-    let counted = load.end();
+    let counted = load.end_after(100);
     // Only what was under way on the killed worker may fail: at most the four connections of the load, each time.
     assert!(counted.failed.len() <= 20, "{:?}", counted.failed);
     assert!(counted.failed.iter().all(|error| !error.contains("refused")), "{:?}", counted.failed);
-    assert!(counted.answered > 100);
 }
 
 #[test]

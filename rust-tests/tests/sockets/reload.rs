@@ -25,9 +25,8 @@ fn reload_loses_nothing(node: &str, more: &[&str]) {
         assert!(before.is_disjoint(&pids(&home)), "{node}");
         assert!(before.iter().all(|pid| !is_alive(*pid)), "{node}: the old ones have ended");
     }
-    let counted = load.end();
+    let counted = load.end_after(100);
     assert_eq!(counted.failed, Vec::<String>::new(), "{node}: {} answered", counted.answered);
-    assert!(counted.answered > 100, "{}", counted.answered);
 }
 
 #[test]
@@ -56,9 +55,8 @@ fn with_the_drain_helper_no_request_on_a_kept_connection_fails_either() {
         for _ in 0..2 {
             home.rewake(["reload", "web"]).ok();
         }
-        let counted = load.end();
+        let counted = load.end_after(100);
         assert_eq!(counted.failed, Vec::<String>::new(), "{node}: {} answered", counted.answered);
-        assert!(counted.answered > 100, "{node}: {}", counted.answered);
     }
 }
 

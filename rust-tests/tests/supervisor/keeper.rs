@@ -29,9 +29,8 @@ fn a_keeper_that_dies_ten_times_under_load_costs_no_request_and_no_process() {
     until("descriptors of the dead are closed", || descriptors(daemon) <= open + 3);
     assert_eq!(home.daemon(), Some(daemon));
     for load in loads {
-        let counted = load.end();
+        let counted = load.end_after(50);
         assert_eq!(counted.failed, Vec::<String>::new(), "{} answered", counted.answered);
-        assert!(counted.answered > 50);
     }
     home.rewake(["reload", "web"]).ok();
     home.rewake(["restart", "one"]).ok();

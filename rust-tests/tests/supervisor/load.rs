@@ -103,9 +103,8 @@ fn loads(busy: &Busy) -> [Load; 2] {
 
 fn nothing_failed(loads: [Load; 2]) {
     for load in loads {
-        let counted = load.end();
+        let counted = load.end_after(50);
         assert_eq!(counted.failed, Vec::<String>::new(), "{} answered", counted.answered);
-        assert!(counted.answered > 50);
     }
 }
 

@@ -48,9 +48,8 @@ fn an_update_under_load_touches_no_process_and_loses_no_request_line_or_exit() {
         assert!(!is_alive(daemon));
     }
     for load in loads {
-        let counted = load.end();
+        let counted = load.end_after(50);
         assert_eq!(counted.failed, Vec::<String>::new(), "{} answered", counted.answered);
-        assert!(counted.answered > 50);
     }
     let mut now = served.pids();
     now.retain(|pid| pids.contains(pid));
