@@ -97,8 +97,10 @@ pub(crate) struct Tools {
 /// How far a step has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// So many bytes are in the log; there may be more.
+    /// So many bytes are in the log, and there is more.
     Moved(u64),
+    /// So many bytes are in the log; that is all that had come when it was looked.
+    Caught(u64),
     /// There is nothing to carry.
     Rest,
     /// There is the beginning of a line, and it has to wait for its end, or for that of another stream's line.
@@ -203,16 +205,16 @@ impl Stream {
         let step = match self.pending {
             // Only what is in a log in part is taken up again.
             Some(pending) => match self.load(&pending, tools) {
-                Ok(()) => self.carry(pending, now, tools),
+                Ok(()) => self.carry(pending, end, now, tools),
                 Err(_) => Step::Rest,
             },
             None => match self.begin(end, now, tools) {
-                Begun::Yes(pending) => self.carry(pending, now, tools),
+                Begun::Yes(pending) => self.carry(pending, end, now, tools),
                 Begun::No(step) => step,
             },
         };
         self.stuck = step == Step::Stuck;
-        self.spool.release(self.cursor, !matches!(step, Step::Moved(_)));
+        self.spool.release(self.cursor, !matches!(step, Step::Moved(_) | Step::Caught(_)));
         step
     }
 
@@ -333,7 +335,7 @@ impl Stream {
     }
 
     /// Writes what is pending, which is in the input buffer, to the files, or as much as they take.
-    fn carry(&mut self, mut pending: Pending, now: Instant, tools: &mut Tools) -> Step {
+    fn carry(&mut self, mut pending: Pending, come: u64, now: Instant, tools: &mut Tools) -> Step {
         let rendered = self.format.render(&tools.input, pending.time_ms, self.mid_line, &mut tools.output).is_some();
         let bytes = if rendered { &tools.output } else { &tools.input };
         let mut spots = [None; MOST_TARGETS];
@@ -354,11 +356,11 @@ impl Stream {
             *written += file.add(&bytes[*written..], now);
             all &= *written == bytes.len();
         }
-        if all { self.carried(pending, tools) } else { self.interrupted(pending, tools) }
+        if all { self.carried(pending, come, tools) } else { self.interrupted(pending, tools) }
     }
 
     /// It is in all files.
-    fn carried(&mut self, pending: Pending, tools: &mut Tools) -> Step {
+    fn carried(&mut self, pending: Pending, end: u64, tools: &mut Tools) -> Step {
         self.pending = None;
         self.intent = None;
         let moved = match pending.what {
@@ -378,7 +380,7 @@ impl Stream {
         }
         self.tell_subscribers(tools);
         self.tell_system(tools);
-        Step::Moved(moved)
+        if self.cursor >= end { Step::Caught(moved) } else { Step::Moved(moved) }
     }
 
     /// A file does not take it all. If it took some, no other stream may come in between.

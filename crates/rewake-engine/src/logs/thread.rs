@@ -348,15 +348,16 @@ impl Carrier {
         let Some(watched) = self.streams.get_mut(&key) else { return };
         watched.disarm(self.writes.as_ref());
         let mut moved = 0;
-        let step = loop {
+        loop {
             match watched.stream.step(now, &mut self.tools) {
                 Step::Moved(bytes) if moved + bytes < SLICE => moved += bytes.max(1),
-                step @ (Step::Moved(_) | Step::Rest | Step::Held | Step::Stuck) => break step,
+                Step::Moved(_) => {
+                    watched.doing = Doing::Busy;
+                    return;
+                }
+                Step::Caught(bytes) => break moved += bytes.max(1),
+                Step::Rest | Step::Held | Step::Stuck => break,
             }
-        };
-        if let Step::Moved(_) = step {
-            watched.doing = Doing::Busy;
-            return;
         }
         if watched.stream.is_over() && watched.stream.is_done() {
             return self.remove(key);
