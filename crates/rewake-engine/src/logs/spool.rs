@@ -7,10 +7,8 @@ use std::os::unix::fs::FileExt;
 
 use rewake_unix::spool;
 
-/// What may have been read and not yet be released. Releasing costs a call.
-const LAZY: u64 = 512 << 10;
-/// The same while nothing is written: what a quiet stream keeps.
-const LAZY_AT_REST: u64 = 32 << 10;
+/// What may have been read and not yet be released. Less costs more calls; more holds up the program, which cannot write meanwhile.
+const LAZY: u64 = 32 << 10;
 /// What is kept behind the cursor: the last lines, for whoever asks how it ended.
 const TAIL: u64 = 4 << 10;
 /// What waits for a log that cannot be written, at most; then the oldest goes. Half of what is free, if that is less.
@@ -93,10 +91,9 @@ impl Spool {
     }
 
     /// Gives back the memory of what is in the log, but for the last lines.
-    pub(crate) fn release(&mut self, cursor: u64, at_rest: bool) {
-        let lazy = if at_rest { LAZY_AT_REST } else { LAZY };
+    pub(crate) fn release(&mut self, cursor: u64) {
         let to = cursor.saturating_sub(TAIL);
-        if to.saturating_sub(self.released_to) >= lazy {
+        if to.saturating_sub(self.released_to) >= LAZY {
             // A file system that could not was not chosen; were it to fail now, only memory is lost.
             let _ = spool::release(&self.file, self.released_to, to);
             self.released_to = to - to % 4096;

@@ -214,7 +214,7 @@ impl Stream {
             },
         };
         self.stuck = step == Step::Stuck;
-        self.spool.release(self.cursor, !matches!(step, Step::Moved(_) | Step::Caught(_)));
+        self.spool.release(self.cursor);
         step
     }
 
