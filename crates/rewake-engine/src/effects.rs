@@ -112,6 +112,7 @@ impl Engine {
             match sent {
                 Ok(()) => {
                     if let Some(sent) = self.outgoing.pop_front() {
+                        self.output_released(&sent);
                         self.holding.sent(sent);
                     }
                     self.order_done();

@@ -170,6 +170,13 @@ impl Engine {
         self.holding.draining.extend(adoption.map(|adopted| (run, adopted)));
     }
 
+    /// Something was told to the keeper. A run that it forgets no other daemon will ask about.
+    pub(crate) fn output_released(&self, sent: &Outgoing) {
+        if let (Outgoing::Order(Order::Release { run }), Some(logs)) = (sent, &self.logs) {
+            logs.released(*run);
+        }
+    }
+
     /// Takes what the thread says.
     pub(crate) fn take_said(&mut self, said: Said) {
         match said {

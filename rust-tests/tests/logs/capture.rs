@@ -1,8 +1,10 @@
 //! What an app wrote before it ended is in its log, to the last byte, also when the daemon dies in the middle of it.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rust_tests::home::{Home, descriptors, nodes, until, wait_for};
 
@@ -122,10 +124,47 @@ fn a_daemon_killed_in_the_middle_of_a_burst_costs_no_line_and_doubles_none() {
         fs::write(&gate, "").unwrap();
         let out = log(&home, "burst-out.log");
         // Somewhere in the middle; wherever that is, the outcome must be the same.
-        wait_for(std::time::Duration::from_secs(5), || length(&out) > (round as u64) * 200_000);
+        wait_for(Duration::from_secs(5), || length(&out) > (round as u64) * 200_000);
         assert!(Command::new("kill").args(["-9", &daemon.to_string()]).status().unwrap().success());
         until("another daemon", || home.daemon().is_some_and(|pid| pid != daemon));
         assert_burst(&home, "burst", how);
+    }
+}
+
+/// What has ended and is in its log waits for the keeper to forget it; a successor that still hears of it must not carry it again.
+#[test]
+fn what_many_wrote_before_they_ended_comes_once_though_daemons_die_meanwhile() {
+    const EACH: usize = 25;
+    let home = Home::new();
+    let script = home.write("some.js", "for (let i = 0; i < 3000; i++) console.log(`line ${i} ${'x'.repeat(50)}`)");
+    let app = |name| {
+        format!(
+            r#"{{"name": "{name}", "script": "{}", "exec_mode": "fork", "instances": {EACH}, "autorestart": false}}"#,
+            script.display()
+        )
+    };
+    let file = home.write("many.json", &format!(r#"{{"apps": [{}, {}, {}]}}"#, app("a"), app("b"), app("c")));
+    home.rewake(["list"]).ok();
+    let words = [OsStr::new("start"), file.as_os_str()];
+    let mut starting = home.command(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let expected: String = (0..3000).map(|i| format!("line {i} {}\n", "x".repeat(50))).collect();
+    let logs = || {
+        let found = fs::read_dir(home.path().join("logs")).into_iter().flatten();
+        found.map(|log| log.unwrap().path()).filter(|log| length(log) > 0).collect::<Vec<_>>()
+    };
+    for ended in [10, 30, 50, 70] {
+        // One dies as the next few end.
+        wait_for(Duration::from_secs(10), || logs().len() >= ended);
+        let daemon = home.daemon().unwrap();
+        assert!(Command::new("kill").args(["-9", &daemon.to_string()]).status().unwrap().success());
+        until("another daemon", || home.daemon().is_some_and(|pid| pid != daemon));
+    }
+    // It lost its daemon; what it had ordered goes on.
+    starting.wait().unwrap();
+    until("all logs", || logs().len() == 3 * EACH && logs().iter().all(|log| length(log) >= expected.len() as u64));
+    home.rewake(["list"]).ok();
+    for log in logs() {
+        assert!(fs::read_to_string(&log).unwrap() == expected, "{}: {} bytes", log.display(), length(&log));
     }
 }
 
@@ -140,7 +179,7 @@ fn formatted_lines_survive_daemons_that_die_again_and_again() {
     home.rewake(["start", script.to_str().unwrap(), "--name", "lines", "--log-date-format", "[at] HH:mm:ss.SSS"]).ok();
     let out = log(&home, "lines-out.log");
     for kill in 1..=4_u64 {
-        wait_for(std::time::Duration::from_secs(10), || length(&out) > kill * 600_000);
+        wait_for(Duration::from_secs(10), || length(&out) > kill * 600_000);
         let daemon = home.daemon().unwrap();
         let _ = Command::new("kill").args(["-9", &daemon.to_string()]).status();
         until("another daemon", || home.daemon().is_some_and(|pid| pid != daemon));

@@ -17,6 +17,8 @@ const MOST_BYTES: u64 = 2 << 20;
 /// the others out.
 const KEPT_BYTES: usize = 1 << 20;
 const KEPT_EACH: usize = 20;
+/// Two daemons may tell the same end; the second by when it heard of it. No process gets the same number, place and pid again so soon.
+const SAME_END_MS: u64 = 60_000;
 
 /// The file.
 #[derive(Debug)]
@@ -73,11 +75,15 @@ fn add(path: &Path, record: &ExitRecord) -> io::Result<()> {
 fn read(path: &Path) -> io::Result<Vec<ExitRecord>> {
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(2 * MOST_BYTES).read_to_end(&mut bytes)?;
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeMap::new();
     let lines = bytes.split(|&byte| byte == b'\n').rev();
     let records = lines.filter_map(|line| serde_json::from_slice::<ExitRecord>(line).ok());
-    // A daemon that died may have left it to its successor to write the same end once more.
-    Ok(records.filter(|record| seen.insert((record.run, record.exit.at_ms / 1000, record.id))).collect())
+    // A daemon that died may have left it to its successor to write the same end once more. Runs are counted anew with a new keeper.
+    let mut again = |record: &ExitRecord| {
+        let later = seen.insert((record.run, record.id, record.pid), record.exit.at_ms);
+        later.is_some_and(|later| later.abs_diff(record.exit.at_ms) < SAME_END_MS)
+    };
+    Ok(records.filter(|record| !again(record)).collect())
 }
 
 fn shrink(path: &Path) -> io::Result<()> {
@@ -139,7 +145,8 @@ mod tests {
         let path = home.path().join(NAME);
         fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"run\":9,\"na").unwrap();
         history.add(&record(2, 0));
-        history.add(&record(2, 0));
+        let again = record(2, 0);
+        history.add(&ExitRecord { exit: ExitInfo { at_ms: again.exit.at_ms + 1500, ..again.exit.clone() }, ..again });
         let runs: Vec<u64> = history.read().iter().map(|record| record.run).collect();
         assert_eq!(runs, [2, 1]);
     }

@@ -117,6 +117,11 @@ impl Logs {
         self.order(Order::Ended { run });
     }
 
+    /// The keeper was told to forget a run.
+    pub(crate) fn released(&self, run: u64) {
+        self.order(Order::Released { run });
+    }
+
     /// How runs have ended, the newest first.
     pub(crate) fn history(&self) -> oneshot::Receiver<Vec<ExitRecord>> {
         let (answer, answered) = oneshot::channel();

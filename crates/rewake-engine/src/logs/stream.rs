@@ -218,14 +218,14 @@ impl Stream {
         step
     }
 
-    /// The stream is over, or nobody is left to carry it.
-    pub(crate) fn finish(mut self, now: Instant, tools: &mut Tools) {
+    /// The stream is over, or nobody is left to carry it. Where the ledger says so.
+    pub(crate) fn finish(mut self, now: Instant, tools: &mut Tools) -> Place {
         for path in &self.targets {
             let cut = self.mid_line && (!matches!(self.format, Format::Raw) || tools.files.is_shared(path));
             tools.files.leave(path, self.key, cut, now);
         }
         self.tell_rest(tools);
-        tools.ledger.forget(self.place);
+        self.place
     }
 
     /// Tells whoever watches what has come of a line that has not ended.

@@ -44,6 +44,10 @@ pub(crate) enum Order {
     Ended {
         run: u64,
     },
+    /// The keeper was told to forget the run: no other daemon will hear of it.
+    Released {
+        run: u64,
+    },
     /// All that is remembered.
     History(oneshot::Sender<Vec<ExitRecord>>),
     /// All runs that an earlier daemon left have been taken up.
@@ -81,6 +85,9 @@ pub(crate) struct Carrier {
     watches: HashMap<Watch, Key>,
     next_number: u64,
     ended: BTreeSet<u64>,
+    /// Where the ledger says of streams that are over that they are. A daemon that dies now leaves their runs to the next one, which must
+    /// not carry them again.
+    over: BTreeMap<Key, Place>,
     history: History,
     /// Of runs that have ended and whose last lines are still being looked for.
     records: BTreeMap<u64, ExitRecord>,
@@ -97,6 +104,8 @@ struct Watched {
     armed: bool,
     /// Length of the spool when it was last carried to its end.
     seen: u64,
+    /// No other daemon will hear of its run.
+    released: bool,
 }
 
 /// What is next for a stream.
@@ -134,6 +143,7 @@ impl Carrier {
             watches: HashMap::new(),
             next_number: FIRST_STREAM,
             ended: BTreeSet::new(),
+            over: BTreeMap::new(),
             history,
             records: BTreeMap::new(),
             closing: None,
@@ -207,6 +217,7 @@ impl Carrier {
                     let _ = answer.send(self.history.read());
                 }
                 Ok(Order::Ended { run }) => self.run_ended(run),
+                Ok(Order::Released { run }) => self.run_released(run),
                 Ok(Order::Settled) => {
                     for (place, _) in std::mem::take(&mut self.found) {
                         self.tools.ledger.forget(place);
@@ -260,7 +271,8 @@ impl Carrier {
             self.watches.extend(stream.watch.map(|watch| (watch, key)));
         }
         self.numbers.insert(number, key);
-        self.streams.insert(key, Watched { stream, number, doing: Doing::Busy, armed: false, seen: 0 });
+        self.streams
+            .insert(key, Watched { stream, number, doing: Doing::Busy, armed: false, seen: 0, released: false });
     }
 
     fn watch(&mut self, stream: &Stream, written: bool) -> Option<Watch> {
@@ -286,6 +298,15 @@ impl Carrier {
         for watched in self.of_run(run) {
             watched.stream.ended = true;
             watched.doing = Doing::Busy;
+        }
+    }
+
+    fn run_released(&mut self, run: u64) {
+        self.of_run(run).for_each(|watched| watched.released = true);
+        for err in [false, true] {
+            if let Some(place) = self.over.remove(&Key { run, err }) {
+                self.tools.ledger.forget(place);
+            }
         }
     }
 
@@ -389,7 +410,13 @@ impl Carrier {
         if let Some(record) = self.records.get_mut(&key.run) {
             watched.give_tail(key, record);
         }
-        watched.stream.finish(Instant::now(), &mut self.tools);
+        let released = watched.released;
+        let place = watched.stream.finish(Instant::now(), &mut self.tools);
+        if released {
+            self.tools.ledger.forget(place);
+        } else {
+            self.over.insert(key, place);
+        }
     }
 
     /// Tells of ended runs whose output is in the logs, and lets go of the oldest that others hold open when there are many.
