@@ -1,4 +1,4 @@
-//! Cuts a stream of bytes into lines for those who watch. Bounded: a line without end is passed on in pieces.
+//! Cuts a stream of bytes into lines: for those who watch, and where only whole ones are written. Bounded: a line without end is passed on in pieces.
 
 /// The longest piece of a line, bytes.
 const LONGEST: usize = 64 << 10;
@@ -38,6 +38,26 @@ impl Lines {
         self.part.clear();
         self.part.shrink_to(4096);
         line
+    }
+}
+
+/// Length of the whole lines that fit, or of the first line.
+pub(crate) fn within(bytes: &[u8], room: u64) -> u64 {
+    let room = usize::try_from(room).unwrap_or(usize::MAX);
+    if bytes.len() <= room {
+        return bytes.len() as u64;
+    }
+    let (fits, rest) = bytes.split_at(room);
+    let after = || memchr::memchr(b'\n', rest).map_or(bytes.len(), |at| room + at + 1);
+    memchr::memrchr(b'\n', fits).map_or_else(after, |at| at + 1) as u64
+}
+
+/// Length without the beginning of a character at the end; all of it where that would be nothing.
+pub(crate) fn whole_characters(bytes: &[u8]) -> usize {
+    let cut = bytes.iter().rev().take(3).position(|&byte| byte >= 0xc0);
+    match cut {
+        Some(back) if back + 1 < bytes.len() => bytes.len() - back - 1,
+        Some(_) | None => bytes.len(),
     }
 }
 

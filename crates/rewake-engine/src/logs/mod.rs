@@ -14,6 +14,7 @@ mod stream;
 mod system;
 mod system_form;
 mod thread;
+mod watched;
 
 use std::collections::BTreeSet;
 use std::io;

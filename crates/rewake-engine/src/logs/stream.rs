@@ -11,7 +11,7 @@ use rewake_wire::{Event, LogLines, SystemLog};
 
 use super::files::Files;
 use super::ledger::{Intent, Key, Ledger, MOST_TARGETS, Place, Record, Spot, What};
-use super::lines::Lines;
+use super::lines::{Lines, whole_characters, within};
 use super::render::Format;
 use super::rotate::Rules;
 use super::spool::Spool;
@@ -479,24 +479,4 @@ impl Stream {
 enum Begun {
     Yes(Pending),
     No(Step),
-}
-
-/// Length of the whole lines that fit, or of the first line.
-fn within(bytes: &[u8], room: u64) -> u64 {
-    let room = usize::try_from(room).unwrap_or(usize::MAX);
-    if bytes.len() <= room {
-        return bytes.len() as u64;
-    }
-    let (fits, rest) = bytes.split_at(room);
-    let after = || memchr::memchr(b'\n', rest).map_or(bytes.len(), |at| room + at + 1);
-    memchr::memrchr(b'\n', fits).map_or_else(after, |at| at + 1) as u64
-}
-
-/// Length without the beginning of a character at the end; all of it where that would be nothing.
-fn whole_characters(bytes: &[u8]) -> usize {
-    let cut = bytes.iter().rev().take(3).position(|&byte| byte >= 0xc0);
-    match cut {
-        Some(back) if back + 1 < bytes.len() => bytes.len() - back - 1,
-        Some(_) | None => bytes.len(),
-    }
 }

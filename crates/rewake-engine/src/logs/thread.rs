@@ -12,10 +12,11 @@ use rewake_unix::events::{Events, Waker, Watch, Write, Writes};
 use rewake_wire::ExitRecord;
 use tokio::sync::oneshot;
 
-use super::history::{History, last_lines};
+use super::history::History;
 use super::ledger::{Key, Place, Record};
 use super::rotate::Rules;
 use super::stream::{NewStream, Step, Stream, Tools};
+use super::watched::{Doing, Watched};
 
 /// What one stream may move before the others get their turn.
 const SLICE: u64 = 1 << 20;
@@ -24,8 +25,6 @@ const SLICE: u64 = 1 << 20;
 const PACE: Duration = Duration::from_millis(5);
 /// The same for a pipe, which holds the program back when it is full.
 const PIPE_PACE: Duration = Duration::from_millis(1);
-/// How often a stream is looked at that cannot wake us, for want of watches.
-const UNWATCHED_PACE: Duration = Duration::from_millis(100);
 /// Streams of ended runs that something else still holds open, each a descriptor. The oldest go.
 const MOST_LEFT_OPEN: usize = 128;
 
@@ -94,29 +93,6 @@ pub(crate) struct Carrier {
     closing: Option<oneshot::Sender<()>>,
     /// Nothing is carried yet.
     waits: bool,
-}
-
-struct Watched {
-    stream: Stream,
-    number: u64,
-    doing: Doing,
-    /// It wakes us when something comes.
-    armed: bool,
-    /// Length of the spool when it was last carried to its end.
-    seen: u64,
-    /// No other daemon will hear of its run.
-    released: bool,
-}
-
-/// What is next for a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
-    /// It has something to carry, or may have.
-    Busy,
-    /// It is looked at again then.
-    LookAt(Instant),
-    /// It wakes us.
-    Asleep,
 }
 
 impl Carrier {
@@ -463,45 +439,5 @@ impl Carrier {
         if let Some(answer) = self.closing.take() {
             let _ = answer.send(());
         }
-    }
-}
-
-impl Watched {
-    fn give_tail(&self, key: Key, record: &mut ExitRecord) {
-        let (bytes, whole) = self.stream.spool.tail();
-        let lines = last_lines(&bytes, whole);
-        if key.err { record.error = lines } else { record.out = lines }
-    }
-
-    /// All that has come is carried, or cannot be.
-    fn is_at_rest(&self) -> bool {
-        self.stream.is_done() && self.doing != Doing::Busy
-    }
-
-    /// It wakes us no more: it is being looked at.
-    fn disarm(&mut self, writes: Option<&Writes>) {
-        if std::mem::take(&mut self.armed)
-            && let Some(writes) = writes
-            && self.stream.watch.is_some()
-        {
-            // It was watched before; were it to fail, it would only wake us more often.
-            let _ = writes.watch(self.stream.spool.file().as_fd(), false);
-        }
-    }
-
-    /// Lets it wake us; what to do until then.
-    fn arm(&mut self, writes: Option<&Writes>, events: &Events, now: Instant) -> Doing {
-        let armed = match (&self.stream.spool.pipe, self.stream.watch, writes) {
-            (Some(pipe), _, _) => events.again(pipe.as_fd(), self.number).is_ok(),
-            (None, Some(_), Some(writes)) => writes.watch(self.stream.spool.file().as_fd(), true).is_ok(),
-            // What has ended and was not watched has nobody who writes.
-            (None, _, _) => self.stream.ended,
-        };
-        if !armed {
-            return Doing::LookAt(now + UNWATCHED_PACE);
-        }
-        self.armed = true;
-        // Something may have come just before it was armed.
-        if self.stream.spool.end().is_ok_and(|end| end != self.seen) { Doing::Busy } else { Doing::Asleep }
     }
 }
