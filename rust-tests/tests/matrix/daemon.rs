@@ -16,12 +16,8 @@ const BUSY: (&str, &str) = ("busy.js", include_str!("scripts/busy.js"));
 
 /// Two workers for each mode that are busy with these tasks, and the ports on which they serve.
 fn busy(fleet: &Fleet, tasks: &str, length: usize) -> [u16; 4] {
-    let ports = MODES.map(|_| free_port());
-    let app = |(mode, port): (&str, &u16)| {
-        let app = App::new(mode, "busy.js").mode(mode).env("PORT", port).env("OTHER", free_port());
-        app.env("TASKS", tasks).env("LENGTH", length)
-    };
-    fleet.start(&MODES.into_iter().zip(&ports).map(app).collect::<Vec<_>>());
+    let also = |app: App| app.env("OTHER", free_port()).env("TASKS", tasks).env("LENGTH", length);
+    let ports = fleet.start_in_all_modes("busy.js", also);
     for port in ports {
         fleet.until("it answers", || get(port).is_ok());
     }

@@ -112,13 +112,22 @@ fn messages_of_the_protocol_without_sense_are_passed_over_and_each_question_is_a
     }
 }
 
-#[test]
-fn a_worker_that_asks_for_ten_thousand_servers_gets_what_an_app_may_have() {
-    let seen = beside_a_good_one("many", "kernel", &[("COUNT", "10000")]);
+fn asks_for_ten_thousand_servers(mode: &str) {
+    let seen = beside_a_good_one("many", mode, &[("COUNT", "10000")]);
     let got = seen["got"].as_u64().unwrap();
     assert!((100..=1024).contains(&got), "{seen}");
     // EMFILE.
     assert_eq!(seen["refused"], json!({ "-24": 10_000 - got }));
+}
+
+#[test]
+fn a_worker_that_asks_for_ten_thousand_servers_gets_what_an_app_may_have() {
+    asks_for_ten_thousand_servers("kernel");
+}
+
+#[test]
+fn a_worker_that_asks_for_ten_thousand_servers_of_ours_gets_what_an_app_may_have() {
+    asks_for_ten_thousand_servers("round-robin");
 }
 
 #[test]

@@ -49,12 +49,8 @@ fn a_worker_that_ends_sees_what_node_shows_it_and_is_replaced() {
         let fleet = Fleet::new(&node, &[SCRIPT]);
         fleet.run(&["ping"]).ok();
         let mut hearer = Hearer::connect(&fleet);
-        let ports = MODES.map(|_| free_port());
-        let app = |(mode, port): (&str, &u16)| {
-            let app = App::new(mode, "life.js").mode(mode).instances(1).env("PORT", port).env("HOWS", hows.join(" "));
-            app.set("max_restarts", 100)
-        };
-        fleet.start(&MODES.into_iter().zip(&ports).map(app).collect::<Vec<_>>());
+        let also = |app: App| app.instances(1).env("HOWS", hows.join(" ")).set("max_restarts", 100);
+        fleet.start_in_all_modes("life.js", also);
         let mut exits: BTreeMap<u64, Vec<Value>> = BTreeMap::new();
         while exits.values().map(Vec::len).sum::<usize>() < MODES.len() * ends.len() {
             let (id, exit) = hearer.exit();

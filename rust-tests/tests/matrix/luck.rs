@@ -62,12 +62,7 @@ fn connections_wait_while_all_workers_are_dead() {
     let slow = ("slow.js", &*format!("setTimeout(() => {{ {} }}, 200)", SERVER.1));
     for node in each_node().into_iter().take(1) {
         let fleet = Fleet::new(&node, &[slow]);
-        let ports = MODES.map(|_| free_port());
-        let app = |(mode, port): (&str, &u16)| App::new(mode, "slow.js").mode(mode).env("PORT", port);
-        fleet.start(&MODES.into_iter().zip(&ports).map(app).collect::<Vec<_>>());
-        for port in ports {
-            fleet.until("it answers", || get(port).is_ok());
-        }
+        let ports = fleet.answering_in_all_modes("slow.js");
         for _ in 0..2 {
             let before = MODES.map(|mode| fleet.pids(mode)).concat();
             fleet.rewake(["send-signal", "SIGKILL", "all"]).ok();
@@ -89,12 +84,7 @@ fn connections_wait_while_all_workers_are_dead() {
 fn a_killed_worker_costs_at_most_what_it_was_answering() {
     for node in each_node().into_iter().take(1) {
         let fleet = Fleet::new(&node, &[SERVER]);
-        let ports = MODES.map(|_| free_port());
-        let app = |(mode, port): (&str, &u16)| App::new(mode, "server.js").mode(mode).env("PORT", port);
-        fleet.start(&MODES.into_iter().zip(&ports).map(app).collect::<Vec<_>>());
-        for port in ports {
-            fleet.until("it answers", || get(port).is_ok());
-        }
+        let ports = fleet.answering_in_all_modes("server.js");
         let loads = ports.map(Load::begin);
         for _ in 0..5 {
             for mode in MODES {
@@ -124,9 +114,7 @@ fn a_killed_worker_costs_at_most_what_it_was_answering() {
 fn a_release_whose_port_is_taken_replaces_nothing() {
     let node = &each_node()[0];
     let fleet = Fleet::new(node, &[SERVER]);
-    let ports = MODES.map(|_| free_port());
-    let app = |(mode, port): (&str, &u16)| App::new(mode, "server.js").mode(mode).env("PORT", port);
-    fleet.start(&MODES.into_iter().zip(&ports).map(app).collect::<Vec<_>>());
+    let ports = fleet.start_in_all_modes("server.js", |app| app);
     let stranger = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")).unwrap();
     let taken = stranger.local_addr().unwrap().port();
     for (mode, port) in MODES.into_iter().zip(ports) {

@@ -29,12 +29,7 @@ fn max_is_one_instance_for_each_processor_and_minus_one_is_one_less() {
 fn an_app_is_scaled_up_and_down_under_load_in_any_mode() {
     for node in each_node() {
         let fleet = Fleet::new(&node, &[SERVER]);
-        let ports = MODES.map(|_| free_port());
-        let app = |(mode, port): (&str, &u16)| App::new(mode, "server.js").mode(mode).env("PORT", port);
-        fleet.start(&MODES.into_iter().zip(&ports).map(app).collect::<Vec<_>>());
-        for port in ports {
-            fleet.until("it answers", || get(port).is_ok());
-        }
+        let ports = fleet.answering_in_all_modes("server.js");
         let loads = ports.map(Load::begin);
         let mut ever = BTreeSet::new();
         for (to, count) in [("4", 4), ("-1", 3), ("+1", 4), ("1", 1)] {

@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use rust_tests::ports::free_port;
 use serde_json::Value;
 
 use super::support::MODES;
 use super::support::client::connect;
-use super::support::fleet::{App, Fleet, each_node};
+use super::support::fleet::{Fleet, each_node};
 
 #[test]
 fn a_session_goes_on_with_another_worker_and_with_those_of_a_later_release() {
@@ -20,11 +19,7 @@ fn a_session_goes_on_with_another_worker_and_with_those_of_a_later_release() {
         for (from, to) in [("test-cert.pem", "cert.pem"), ("test-key.pem", "key.pem")] {
             std::fs::copy(fixtures.join(from), fleet.folder().join(to)).unwrap();
         }
-        let ports = MODES.map(|_| free_port());
-        let app = |(mode, port): (&str, &u16)| {
-            App::new(mode, "tls.js").mode(mode).env("PORT", port).env("FOLDER", fleet.folder().display())
-        };
-        fleet.start(&MODES.into_iter().zip(&ports).map(app).collect::<Vec<_>>());
+        let ports = fleet.start_in_all_modes("tls.js", |app| app.env("FOLDER", fleet.folder().display()));
         let resumed = |mode: &str, port: u16| {
             let output = Command::new(&node.path)
                 .args(["tls_client.js", &port.to_string(), &format!("{mode}.session")])

@@ -9,7 +9,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rust_tests::home::{Home, Output, PATIENCE, executable, is_alive, nodes, wait_for};
+use rust_tests::ports::free_port;
 use serde_json::{Map, Value, json};
+
+use super::MODES;
+use super::client::get;
 
 /// For scripts: `require('./report.js')(value)`.
 const REPORT: &str = "
@@ -150,6 +154,23 @@ impl Fleet {
             command.uid(user).gid(user);
         }
         command
+    }
+
+    /// An app of this script in every mode, named by it, each with a port of its own.
+    pub(crate) fn start_in_all_modes(&self, script: &str, also: impl Fn(App) -> App) -> [u16; MODES.len()] {
+        let ports = MODES.map(|_| free_port());
+        let app = |(mode, port)| also(App::new(mode, script).mode(mode).env("PORT", port));
+        self.start(&MODES.into_iter().zip(ports).map(app).collect::<Vec<_>>());
+        ports
+    }
+
+    /// The same, when all of them answer.
+    pub(crate) fn answering_in_all_modes(&self, script: &str) -> [u16; MODES.len()] {
+        let ports = self.start_in_all_modes(script, |app| app);
+        for port in ports {
+            self.until("it answers", || get(port).is_ok());
+        }
+        ports
     }
 
     /// Starts apps, which must all come up.
