@@ -151,11 +151,11 @@ async function udp() {
   await close(first.socket);
   const sender = dgram.createSocket('udp4');
   seen.client = await new Promise((done) => sender.send('x', ports.udp, '127.0.0.1', (error) => done(error?.code ?? 'sent')));
-  return { seen, zero: [closed, second.socket.address().port], own: own.socket.address().port };
+  return { seen, closed, zero: [second.socket.address().port], own: own.socket.address().port };
 }
 
 (async () => {
   const seen = { tcp: await tcp(), unix: await unix(), again: await again(), alone: await alone() };
   const datagrams = await udp();
-  report({ same: { ...seen, udp: datagrams.seen, connected: cluster.worker.isConnected() }, zero: [...await zero(), ...datagrams.zero], own: datagrams.own });
+  report({ same: { ...seen, udp: datagrams.seen, connected: cluster.worker.isConnected() }, zero: [...await zero(), ...datagrams.zero], closed: datagrams.closed, own: datagrams.own });
 })().catch((error) => report({ failed: error.stack }));
