@@ -242,6 +242,8 @@ impl Engine {
         self.clusters.watches.remove(&address.watch);
         for (_, socket) in address.sockets() {
             self.clusters.arrivals.get_ref().forget(socket);
+            // Clients are refused from now on, and not when the keeper closes its copy. A datagram socket does not listen.
+            let _ = listen::stop_listening(socket);
         }
         for name in address.names() {
             self.order(keeper::Order::LetGo { name });
