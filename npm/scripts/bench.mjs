@@ -23,6 +23,16 @@ fs.mkdirSync(path.dirname(bare))
 fs.writeFileSync(bare, `require('http').createServer((_, response) => setTimeout(() => response.end(JSON.stringify({ pid: process.pid })), 5))
   .listen(+process.env.PORT, '127.0.0.1')`)
 
+const burst = path.join(folder, 'burst.js')
+fs.writeFileSync(burst, "for (let i = 0; i < 20000; i++) console.log('line ' + i)\nprocess.exit(0)")
+const flood = path.join(folder, 'flood.js')
+fs.writeFileSync(flood, `const block = ('x'.repeat(98) + '\\n').repeat(660)
+let left = 100e6
+;(function more() {
+  for (; left > 0; left -= block.length) if (!process.stdout.write(block)) return process.stdout.once('drain', () => { left -= block.length; more() })
+  setInterval(() => {}, 1e6)
+})()`)
+
 class Tool {
   constructor(name, command) {
     this.name = name
@@ -110,6 +120,23 @@ async function hammer(port, { keepAlive, until }) {
   return failed
 }
 
+/** Runs an app that writes into a log; what is in there when it no longer grows, and how long that took, ms. */
+async function logOf(tool, script, ...words) {
+  const [out, errors] = ['out', 'err'].map(name => path.join(folder, tool.name, `${name}.log`))
+  fs.writeFileSync(out, '')
+  const start = performance.now()
+  tool.begin('start', script, '--name', 'writer', '-o', out, '-e', errors, '--no-autorestart', ...words)
+  let [size, grew] = [0, 0]
+  while (size === 0 || performance.now() - grew < 500) {
+    await sleep(2)
+    const now = fs.statSync(out).size
+    if (now > size) [size, grew] = [now, performance.now()]
+  }
+  const text = fs.readFileSync(out, 'latin1')
+  tool.run('delete', 'writer')
+  return { took: grew - start, text }
+}
+
 const sum = list => list.reduce((total, one) => total + one, 0)
 const median = list => list.sort((a, b) => a - b)[Math.floor(list.length / 2)]
 
@@ -170,7 +197,15 @@ const figures = [
     tool.run('delete', 'all')
     return tool.run('start', files[200])
   }],
-  ['`stop all` of 200 apps', 'ms', 1, tool => tool.run('stop', 'all')]
+  ['`stop all` of 200 apps', 'ms', 1, tool => tool.run('stop', 'all')],
+  ['lines lost of 20,000 that an app prints before it exits', '', ROUNDS, async tool => 20_000 - (await logOf(tool, burst)).text.split('\n').length + 1],
+  ['100 MB of lines with timestamps, from `start` until they are in the log', 'ms', 3, async tool => (await logOf(tool, flood, '--time')).took],
+  ['CPU of the supervisor for them', 'ms', 3, async tool => {
+    const own = tool.own()
+    const before = sum(own.map(({ pid }) => cpu(pid)))
+    await logOf(tool, flood, '--time')
+    return sum(own.map(({ pid }) => cpu(pid))) - before
+  }]
 ]
 
 const tools = [new Tool('rewake', [rewake()]), new Tool('pm2', [process.execPath, pm2()])]
