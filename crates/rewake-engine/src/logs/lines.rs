@@ -1,4 +1,5 @@
-//! Cuts a stream of bytes into lines: for those who watch, and where only whole ones are written. Bounded: a line without end is passed on in pieces.
+//! Cuts a stream of bytes into lines: for those who watch, and where only whole ones are written. Bounded: a line without end is
+//! passed on in pieces.
 
 /// The longest piece of a line, bytes.
 const LONGEST: usize = 64 << 10;

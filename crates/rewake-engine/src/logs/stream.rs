@@ -359,8 +359,8 @@ impl Stream {
         if all { self.carried(pending, come, tools) } else { self.interrupted(pending, tools) }
     }
 
-    /// It is in all files.
-    fn carried(&mut self, pending: Pending, end: u64, tools: &mut Tools) -> Step {
+    /// It is in all files. `come`: what had come in all.
+    fn carried(&mut self, pending: Pending, come: u64, tools: &mut Tools) -> Step {
         self.pending = None;
         self.intent = None;
         let moved = match pending.what {
@@ -380,7 +380,7 @@ impl Stream {
         }
         self.tell_subscribers(tools);
         self.tell_system(tools);
-        if self.cursor >= end { Step::Caught(moved) } else { Step::Moved(moved) }
+        if self.cursor >= come { Step::Caught(moved) } else { Step::Moved(moved) }
     }
 
     /// A file does not take it all. If it took some, no other stream may come in between.
