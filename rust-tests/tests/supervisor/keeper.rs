@@ -20,12 +20,6 @@ fn a_keeper_that_dies_ten_times_under_load_costs_no_request_and_no_process() {
     for round in 0..10 {
         kill(keeper);
         keeper = new_keeper(home, keeper);
-        // One that dies before it says a word counts as one that cannot be started, and after four of these the daemon gives up.
-        until("it has taken over", || {
-            let log = fs::read_to_string(home.path().join("rewake.log")).unwrap();
-            let took_over = format!("another keeper has taken over keeper={keeper}");
-            log.lines().any(|line| line.contains(&took_over))
-        });
         assert_eq!(served.pids(), pids, "round {round}");
         if round == 0 {
             open = descriptors(daemon);
