@@ -9,6 +9,7 @@ use rewake_core::{Change, Effect, Fact, ReloadFailure, RunId, SlotId};
 use rewake_unix::fd;
 use rewake_wire::keeper::{Adopted, Order, Passed, Plan};
 use rewake_wire::{Event, ProcessEvent, ProcessEventKind};
+use tokio::time::Instant;
 
 use crate::clock::epoch_ms;
 use crate::engine::{Engine, EngineError};
@@ -85,7 +86,13 @@ impl Engine {
     }
 
     /// Carries out what waits, as far as the keeper takes it.
+    ///
+    /// # Errors
+    /// `KeeperGone`, also when it is time to try for another one.
     pub(crate) fn send_orders(&mut self) -> Result<(), EngineError> {
+        if let Some(at) = self.holding.next_try {
+            return if at <= Instant::now() { Err(EngineError::KeeperGone) } else { Ok(()) };
+        }
         self.tell_new_keeper()?;
         if !self.holding.first.is_empty() {
             return Ok(());

@@ -367,15 +367,17 @@ impl Engine {
     async fn wait(&mut self) -> Wake {
         let deadline = self.next_deadline();
         let open = !self.inbox.is_closed() || !self.inbox.is_empty();
+        let keeper = self.holding.next_try.is_none();
+        let untold = keeper && (!self.outgoing.is_empty() || !self.holding.first.is_empty());
         tokio::select! {
             biased;
-            ready = self.link.readable() => {
+            ready = self.link.readable(), if keeper => {
                 if let Ok(mut ready) = ready {
                     ready.retain_ready();
                 }
                 Wake::Keeper
             }
-            _ = self.link.writable(), if !self.outgoing.is_empty() || !self.holding.first.is_empty() => Wake::KeeperWritable,
+            _ = self.link.writable(), if untold => Wake::KeeperWritable,
             Some(saved) = self.saves.recv() => Wake::Saved(saved),
             ready = self.clusters.arrivals.readable() => {
                 if let Ok(mut ready) = ready {
@@ -394,7 +396,8 @@ impl Engine {
         let core = self.core.next_deadline().map(|time| Instant::from_std(self.clock.instant(time)));
         let sign = self.sign.as_ref().map(|sign| sign.next);
         let update = self.updating.as_ref().and_then(Updating::due);
-        core.into_iter().chain(sign).chain(update).chain(self.saving.retry_at).chain(self.clusters.due()).min()
+        let others = sign.into_iter().chain(update).chain(self.saving.retry_at).chain(self.clusters.due());
+        core.into_iter().chain(others).chain(self.holding.next_try).min()
     }
 
     fn meet_deadlines(&mut self) {

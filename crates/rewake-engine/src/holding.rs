@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use rewake_core::{RunId, SlotId};
 use rewake_wire::keeper::{Adopted, FdKind, Order, Plan, Role, UpdateOutcome};
+use tokio::time::Instant;
 
 use crate::effects::Outgoing;
 use crate::engine::Engine;
@@ -34,6 +35,8 @@ pub(crate) struct Holding {
     pub(crate) draining: BTreeMap<RunId, Adoption>,
     /// Keepers in a row that were started in place of one and have ended without a word.
     pub(crate) failures: u32,
+    /// There is no keeper, and another one is tried at this time.
+    pub(crate) next_try: Option<Instant>,
     /// The keeper is a child of this process.
     pub(crate) child: Option<u32>,
     /// How the last update ended.

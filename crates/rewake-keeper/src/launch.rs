@@ -97,14 +97,13 @@ pub fn launch_embedded(exe: &Path) -> Result<Embedded, LaunchError> {
 ///
 /// # Errors
 /// When the executable cannot be started, or too many descriptors are open.
-pub fn launch_successor(exe: &Path, home: &Path, listener: BorrowedFd<'_>) -> Result<(Link, u32), LaunchError> {
-    let failed = |source| LaunchError::Start { exe: exe.to_path_buf(), source };
-    let (ours, theirs) = fdpass::packet_pair().map_err(failed)?;
+pub fn launch_successor(exe: &Path, home: &Path, listener: BorrowedFd<'_>) -> io::Result<(Link, u32)> {
+    let (ours, theirs) = fdpass::packet_pair()?;
     let (number, listener_number) = (LINK_FD.to_string(), (LINK_FD + 1).to_string());
     let args = [SUCCESSOR_FLAG.as_ref(), home.as_os_str(), LINK_FD_FLAG.as_ref(), number.as_ref()];
     let args: Vec<&OsStr> = args.into_iter().chain([LISTENER_FD_FLAG.as_ref(), listener_number.as_ref()]).collect();
-    let pid = detach::start(exe, &args, &[(theirs.as_fd(), LINK_FD), (listener, LINK_FD + 1)]).map_err(failed)?;
-    Ok((Link::new(ours).map_err(failed)?, pid))
+    let pid = detach::start(exe, &args, &[(theirs.as_fd(), LINK_FD), (listener, LINK_FD + 1)])?;
+    Ok((Link::new(ours)?, pid))
 }
 
 /// Everything up to the end of the line or of the pipe.

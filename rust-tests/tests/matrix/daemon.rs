@@ -119,6 +119,8 @@ fn an_exit_while_there_is_no_daemon_is_reported_with_its_status_and_another_take
     for node in each_node() {
         let fleet = Fleet::new(&node, &[BUSY]);
         let ports = busy(&fleet, "", 0);
+        // One that answers is not both: a signal to one that has just begun would be its end, without the code.
+        all_is_well(&fleet, &MODES);
         let pids = MODES.map(|mode| fleet.pids(mode));
         // It hears of nothing any more, as if it were dead already.
         signal("STOP", fleet.daemon().unwrap());

@@ -5,10 +5,10 @@ use std::os::unix::net::UnixStream;
 use rust_tests::home::{is_alive, kill, until};
 
 use crate::http::{get, load};
-use crate::supervisor::setup::{Served, keepers, of_home, processes_of_apps};
+use crate::supervisor::setup::{Served, of_home, processes_of_apps};
 
 fn kill_both(served: &Served) {
-    let (keeper, daemon) = (keepers(&served.home)[0], served.home.daemon().unwrap());
+    let (keeper, daemon) = (served.home.keeper().unwrap(), served.home.daemon().unwrap());
     // Stopped first: else the one that lives a moment longer would start the other.
     for (signal, pid) in [("-STOP", keeper), ("-STOP", daemon), ("-KILL", daemon), ("-KILL", keeper)] {
         std::process::Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();

@@ -1,8 +1,12 @@
 //! The keeper dies: the daemon starts another one, and apps keep their processes, sockets and channels.
 
 use std::fs;
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use rust_tests::home::{descriptors, is_alive, kill, until};
+use rewake_unix::pidfd;
+use rust_tests::home::{descriptors, is_alive, kill, until, wait_for};
 
 use crate::http::load;
 use crate::supervisor::setup::{Served, keepers, new_keeper, of_home, processes_of_apps};
@@ -44,6 +48,48 @@ fn a_keeper_that_dies_ten_times_under_load_costs_no_request_and_no_process() {
         processes_of_apps(home).is_empty() && of_home(home, "--").is_empty() && pids.iter().all(|pid| !is_alive(*pid))
     });
     assert!(!home.path().join("rpc.sock").exists());
+}
+
+#[test]
+fn keepers_that_are_killed_before_they_say_a_word_cost_no_process() {
+    let served = Served::new();
+    let home = &served.home;
+    let (daemon, pids) = (home.daemon().unwrap(), served.pids());
+    let log = || fs::read_to_string(home.path().join("rewake.log")).unwrap_or_default();
+    let unheard = || log().rsplit("taken over").next().unwrap_or("").matches("the keeper has died").count();
+    let load = load(served.one, 1);
+    let enough = AtomicBool::new(false);
+    kill(keepers(home)[0]);
+    std::thread::scope(|scope| {
+        // Without a pause: a keeper says its first word a millisecond or two after it is there.
+        scope.spawn(|| {
+            while !enough.load(Ordering::Relaxed) {
+                newborn(daemon).into_iter().for_each(kill_at_once);
+            }
+        });
+        // The first few are followed by others at once.
+        let many = wait_for(Duration::from_secs(30), || unheard() > 6);
+        enough.store(true, Ordering::Relaxed);
+        assert!(many, "{}", log());
+    });
+    assert_eq!((served.pids(), home.daemon()), (pids, Some(daemon)));
+    until("another one stays", || unheard() == 0);
+    assert_eq!(load.end().failed, Vec::<String>::new());
+    home.rewake(["restart", "one"]).ok();
+    assert_eq!((keepers(home).len(), home.daemon()), (1, Some(daemon)));
+}
+
+/// Children of the daemon: keepers that it has started.
+fn newborn(daemon: u32) -> Vec<u32> {
+    let tasks = fs::read_dir(format!("/proc/{daemon}/task")).into_iter().flatten().flatten();
+    let lines = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    lines.flat_map(|line| line.split(' ').filter_map(|pid| pid.trim().parse().ok()).collect::<Vec<_>>()).collect()
+}
+
+/// Without a program that does it.
+fn kill_at_once(pid: u32) {
+    // It may have gone by itself.
+    let _ = pidfd::open(pid).and_then(|process| pidfd::send(process.as_fd(), 9));
 }
 
 #[test]

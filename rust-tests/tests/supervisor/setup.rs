@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use rust_tests::home::{Home, is_alive, until};
+use rust_tests::home::{Home, is_alive, parent, until};
 use rust_tests::ports::free_port;
 
 use crate::http::{SERVER, get};
@@ -35,9 +35,10 @@ impl Served {
     }
 }
 
-/// The keepers of a home that live, by their arguments.
+/// The keepers of a home that live, by their arguments. A process that a keeper has forked has the same ones until it is its program.
 pub(crate) fn keepers(home: &Home) -> Vec<u32> {
-    of_home(home, "--keeper")
+    let found = of_home(home, "--keeper");
+    found.iter().copied().filter(|&pid| !parent(pid).is_some_and(|parent| found.contains(&parent))).collect()
 }
 
 /// All processes of the executable for a home.
