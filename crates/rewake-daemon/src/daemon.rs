@@ -7,8 +7,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rewake_engine::{Ended, Engine, EngineError, Handle, Options};
+use rewake_keeper::LOG_FILE;
 use rewake_keeper::link::Link;
 use rewake_unix::fd;
+use rewake_unix::own_log::OwnLog;
 use rewake_wire::Request;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::LocalSet;
@@ -22,6 +24,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Room for the descriptors of some fifty apps, 8 KiB; made before there are threads.
 const DESCRIPTORS: i32 = 1024;
+
+/// The home's log is put aside when it is longer, and the one before is forgotten: some hundred thousand events.
+const MOST_LOG_BYTES: u64 = 10 << 20;
 
 /// Why a daemon could not start, or ended otherwise than in order.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +54,8 @@ pub enum DaemonError {
 /// # Errors
 /// When it cannot start, or the keeper is lost.
 pub fn run(options: Options, link: OwnedFd) -> Result<(), DaemonError> {
-    log_to_stderr(tracing::Level::INFO);
+    let own = options.home.as_deref().map(|home| OwnLog::bounded(&home.join(LOG_FILE), MOST_LOG_BYTES));
+    log_to_stderr(tracing::Level::INFO, own);
     block_on(async {
         let (handle, daemon) = Daemon::start(options, link).await?;
         if daemon.server.is_none() {
@@ -72,7 +78,7 @@ pub fn run_with<T, W>(options: Options, link: OwnedFd, work: W) -> Result<T, Dae
 where
     W: AsyncFnOnce(Handle, bool) -> T,
 {
-    log_to_stderr(tracing::Level::WARN);
+    log_to_stderr(tracing::Level::WARN, None);
     block_on(async {
         let (handle, daemon) = Daemon::start(options, link).await?;
         let first = daemon.first;
@@ -81,9 +87,13 @@ where
     })
 }
 
-fn log_to_stderr(level: tracing::Level) {
-    let log = tracing_subscriber::fmt().with_ansi(false).with_target(false).with_writer(io::stderr);
-    log.with_max_level(level).init();
+/// `own`: the log that stderr is, if it is one.
+fn log_to_stderr(level: tracing::Level, own: Option<OwnLog>) {
+    let stderr = move || {
+        own.iter().for_each(OwnLog::settle);
+        io::stderr()
+    };
+    tracing_subscriber::fmt().with_ansi(false).with_target(false).with_writer(stderr).with_max_level(level).init();
 }
 
 fn block_on<T>(live: impl Future<Output = Result<T, DaemonError>>) -> Result<T, DaemonError> {

@@ -85,6 +85,7 @@ enum Watched {
 
 impl Keeper {
     pub(crate) fn of_home(tools: Tools, door: Door, daemon: Daemon, service: Service) -> Self {
+        log::follow(&door.home);
         let mut keeper = Self::new(tools, None, Some(Home::new(Some(door), daemon, false)));
         keeper.service = service;
         keeper

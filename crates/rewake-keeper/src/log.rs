@@ -2,12 +2,26 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use rewake_unix::own_log::OwnLog;
+
+use crate::config::LOG_FILE;
+
+static OF_HOME: OnceLock<OwnLog> = OnceLock::new();
+
+/// From now on lines go to the file that has the name of the home's log, which the daemon puts aside when it is long.
+pub(crate) fn follow(home: &Path) {
+    OF_HOME.get_or_init(|| OwnLog::followed(&home.join(LOG_FILE)));
+}
 
 /// Writes one line with the time.
 pub(crate) fn line(text: fmt::Arguments<'_>) {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let line = format!("{} keeper: {text}\n", utc(seconds));
+    OF_HOME.get().inspect(|log| log.settle());
     // One write, so that lines of keeper and daemon never mix. Where it fails there is nobody left to tell.
     let _ = io::stderr().lock().write_all(line.as_bytes());
 }

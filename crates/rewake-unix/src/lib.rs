@@ -16,6 +16,7 @@ pub mod listen;
 pub mod lock;
 pub mod memfd;
 pub mod notify;
+pub mod own_log;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;

@@ -1,9 +1,10 @@
 //! Homes that cannot be used, and what an ended supervisor leaves in one.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 
-use rust_tests::home::{Home, until};
+use rust_tests::home::{Home, kill, until};
 
 #[test]
 fn a_home_that_is_a_file_is_named() {
@@ -71,4 +72,34 @@ fn after_kill_nothing_is_left_but_the_durable_files() {
     let output = home.rewake(["kill"]).ok();
     assert!(!output.stderr.is_empty(), "it says that there was nobody");
     assert_eq!(home.jlist().len(), 0);
+}
+
+#[test]
+fn the_supervisors_own_log_is_bounded_and_always_the_file_of_its_name() {
+    let home = Home::new();
+    let (log, aside) = (home.path().join("rewake.log"), home.path().join("rewake.log.1"));
+    let text = || fs::read_to_string(&log).unwrap_or_default();
+    home.rewake(["start", "/bin/sleep", "--interpreter", "none", "--name", "s", "--", "86400"]).ok();
+    for _ in 0..2 {
+        let (before, many) = (text(), "something that was said\n".repeat(11 << 20 >> 4));
+        fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(many.as_bytes()).unwrap();
+        home.rewake(["restart", "s"]).ok();
+        assert_eq!(fs::read_to_string(&aside).unwrap(), before + &many, "not a line more or less");
+        assert!(text().contains("Restart app=\"s\""), "{}", text());
+    }
+    let daemon = home.daemon().unwrap();
+    kill(daemon);
+    let died = format!("keeper: the daemon (process {daemon}) died\n");
+    until("the keeper says so there, too, and so does the next daemon", || {
+        text().contains(&died) && text().contains("daemon is up")
+    });
+    fs::remove_file(&log).unwrap();
+    home.rewake(["restart", "s"]).ok();
+    assert!(text().contains("Restart app=\"s\""), "{}", text());
+    for pid in [home.daemon().unwrap(), home.keeper().unwrap()] {
+        assert_eq!(
+            fs::read_link(format!("/proc/{pid}/fd/1")).unwrap(),
+            fs::read_link(format!("/proc/{pid}/fd/2")).unwrap()
+        );
+    }
 }

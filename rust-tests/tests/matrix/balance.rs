@@ -119,7 +119,7 @@ fn a_worker_that_drains_gets_nothing_new() {
     for node in each_node() {
         let fleet = Fleet::new(&node, &[HOLDER]);
         // What is held keeps it from leaving at once.
-        for (mode, port, control) in holders(&fleet, &MODES, |app| app.set("drain_timeout", 1500).instances(1)) {
+        for (mode, port, control) in holders(&fleet, &MODES, |app| app.set("drain_timeout", 30_000).instances(1)) {
             let (old, held) = connect_from(1, port).and_then(greeting).unwrap();
             let mut reload = fleet.command(["reload", mode, "--silent"]).spawn().unwrap();
             fleet.until("the new one is there", || fleet.pids(mode)[0] != old);
