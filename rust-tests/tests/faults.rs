@@ -4,6 +4,7 @@ mod faults {
     mod clients;
     mod homes;
     mod limits;
+    mod link;
     mod programs;
     mod tables;
 }

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rewake_core::{Change, Effect, Fact, ReloadFailure, RunId, SlotId};
-use rewake_unix::fd;
+use rewake_unix::{fd, pidfd};
 use rewake_wire::keeper::{Adopted, Order, Passed, Plan};
 use rewake_wire::{Event, ProcessEvent, ProcessEventKind};
 use tokio::time::Instant;
@@ -139,16 +139,26 @@ impl Engine {
         Ok(())
     }
 
-    /// Says it to the keeper, if it is the keeper's matter.
+    /// Says it to the keeper, if it is the keeper's matter. A signal to one process is sent from here: whoever asked for it hears that it is
+    /// done, not that it is under way.
     pub(crate) fn tell(&self, what: &Outgoing) -> io::Result<()> {
         let link = self.link.get_ref();
         match what {
+            Outgoing::Order(Order::Signal { run, signal, tree: false }) if let Some(process) = self.process(*run) => {
+                signal_process(process, *signal);
+                Ok(())
+            }
             Outgoing::Order(order) => link.order(order),
             Outgoing::Spawn { slot, run, plan } => link.spawn(run.0, &slot.to_string(), plan),
             Outgoing::Keep { name, socket } => link.keep(name, socket.as_fd()),
             Outgoing::Adopt { adopted, fds } => link.adopt(adopted, &holding::borrowed(fds)),
             Outgoing::Shutdown { .. } | Outgoing::Drain { .. } => Ok(()),
         }
+    }
+
+    /// The pidfd of a run's process.
+    fn process(&self, run: u64) -> Option<&Rc<OwnedFd>> {
+        self.runs.get(&RunId(run)).and_then(Run::pidfd)
     }
 
     pub(crate) fn order(&mut self, order: Order) {
@@ -307,6 +317,13 @@ impl Engine {
         let slot = self.core.slot(id);
         let glance = slot.map(|slot| SlotGlance { last_exit: slot.last_exit, unstable: slot.streak.unstable });
         glance.or_else(|| self.sheets.contains_key(&id).then_some(SlotGlance { last_exit: None, unstable: 0 }))
+    }
+}
+
+fn signal_process(process: &OwnedFd, signal: i32) {
+    // What cannot be signalled has ended, or has become somebody else's.
+    if let Err(error) = pidfd::send(process.as_fd(), signal) {
+        tracing::info!("signal {signal} did not reach a process: {error}");
     }
 }
 

@@ -22,12 +22,13 @@ use crate::clock::Clock;
 use crate::cluster::Clusters;
 use crate::drain;
 use crate::effects::Outgoing;
+use crate::ending::Ending;
 use crate::handle::{Ask, Handle};
 use crate::holding::Holding;
 use crate::journals::Journals;
 use crate::logs::{self, Logs, Said};
 pub use crate::options::{Begin, Options};
-use crate::pending::{Answer, Held, Requests};
+use crate::pending::{Held, Requests};
 use crate::record::{Record, Undescribed};
 use crate::run::Run;
 use crate::sheet::Sheet;
@@ -39,7 +40,7 @@ use crate::watched::watched;
 use crate::words::user_name;
 
 /// How long the keeper may take to say hello, and to end. It does both in milliseconds; the bound is for a machine that swaps.
-const KEEPER_PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const KEEPER_PATIENCE: Duration = Duration::from_secs(10);
 /// When a table that could not be written (disk full) is tried again.
 const SAVE_RETRY: Duration = Duration::from_secs(10);
 
@@ -140,7 +141,7 @@ pub struct Engine {
     sign: Option<Sign>,
     inbox: mpsc::Receiver<Ask>,
     readables: mpsc::UnboundedReceiver<RunId>,
-    saves: mpsc::UnboundedReceiver<Saved>,
+    pub(crate) saves: mpsc::UnboundedReceiver<Saved>,
     hears: mpsc::UnboundedReceiver<Said>,
 }
 
@@ -162,15 +163,6 @@ pub(crate) struct Saving {
 pub(crate) struct Saved {
     pub(crate) generation: u64,
     pub(crate) result: io::Result<()>,
-}
-
-/// The engine is to end, and who waits for it.
-#[derive(Debug)]
-pub(crate) struct Ending {
-    pub(crate) ended: Ended,
-    pub(crate) answers: Vec<Answer>,
-    /// The core has nothing left.
-    pub(crate) empty: bool,
 }
 
 /// What the keeper brought to its hello.
@@ -315,7 +307,10 @@ impl Engine {
         match self.live().await {
             Ok(ending) => self.finish(ending).await,
             Err(error) => {
-                self.end_what_is_left().await;
+                // A keeper that is there holds everything: for the next daemon, or to end it in order.
+                if matches!(error, EngineError::KeeperGone) {
+                    self.end_what_is_left().await;
+                }
                 if let Some(logs) = &mut self.logs {
                     logs.close().await;
                 }
@@ -433,61 +428,6 @@ impl Engine {
     pub(crate) fn step_facts(&mut self) {
         while let Some(fact) = self.facts.pop_front() {
             self.step(Input::Fact(fact));
-        }
-    }
-
-    /// Begins the end: everything is stopped; `answer` is told when it is over.
-    pub(crate) fn end(&mut self, ended: Ended, answer: Option<Answer>) {
-        match &mut self.ending {
-            Some(ending) => ending.answers.extend(answer),
-            None => {
-                self.ending = Some(Ending { ended, answers: answer.into_iter().collect(), empty: false });
-                self.begin_end(ended);
-            }
-        }
-    }
-
-    /// The last acts: the table, the keeper, the answers.
-    async fn finish(mut self, ending: Ending) -> Result<Ended, EngineError> {
-        if let Some(logs) = &mut self.logs {
-            match ending.ended {
-                Ended::HandedOver => logs.leave().await,
-                Ended::Killed | Ended::Terminated => logs.close().await,
-            }
-        }
-        self.subscribers.borrow_mut().end();
-        while self.saving.in_flight {
-            // The writer always answers; it holds its own sender.
-            let Some(_) = self.saves.recv().await else { break };
-            self.saving.in_flight = false;
-        }
-        if ending.ended == Ended::HandedOver {
-            // The keeper waits for this process to end; what it does not take now the next daemon orders anew.
-            let _ = timeout(KEEPER_PATIENCE, self.until_orders_are_sent()).await;
-            return Ok(ending.ended);
-        }
-        let warnings = self.write_last_table(ending.ended);
-        self.remove_runs();
-        self.outgoing.push_back(Outgoing::Order(Order::Shutdown));
-        // The socket is gone when the keeper is: only then may the next command find that nobody is here.
-        if timeout(KEEPER_PATIENCE, self.until_keeper_is_gone()).await.is_err() {
-            tracing::warn!("the keeper has not ended in time");
-        }
-        self.release_held(warnings.as_deref());
-        for answer in ending.answers {
-            // A client that has gone needs no answer.
-            let _ = answer.send(Ok(rewake_wire::Reply::Killed));
-        }
-        Ok(ending.ended)
-    }
-
-    async fn until_keeper_is_gone(&mut self) {
-        while self.send_orders().is_ok() {
-            let Ok(mut ready) = self.link.ready(Interest::READABLE).await else { return };
-            match ready.try_io(|link| link.get_ref().try_recv()) {
-                Ok(Ok(Some(_))) | Err(_) => {}
-                Ok(Ok(None) | Err(_)) => return,
-            }
         }
     }
 

@@ -9,6 +9,7 @@ mod clock;
 mod cluster;
 mod drain;
 mod effects;
+mod ending;
 mod engine;
 mod handle;
 mod holding;

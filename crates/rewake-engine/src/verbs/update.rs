@@ -8,7 +8,8 @@ use rewake_wire::keeper::Order;
 use rewake_wire::{ErrorCode, ErrorReply, Reply};
 use tokio::time::Instant;
 
-use crate::engine::{Ended, Ending, Engine};
+use crate::ending::Ending;
+use crate::engine::{Ended, Engine};
 use crate::pending::{Answer, tell};
 
 /// How long commands that are under way may take. A reload of many instances takes longer, and an update can be asked for again.
