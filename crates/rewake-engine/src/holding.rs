@@ -37,8 +37,8 @@ pub(crate) struct Holding {
     pub(crate) failures: u32,
     /// There is no keeper, and another one is tried at this time.
     pub(crate) next_try: Option<Instant>,
-    /// The keeper is a child of this process.
-    pub(crate) child: Option<u32>,
+    /// The keeper has taken the place of one that died under this daemon.
+    pub(crate) succeeded: bool,
     /// How the last update ended.
     pub(crate) updated: Option<UpdateOutcome>,
 }

@@ -7,9 +7,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use rewake_keeper::launch_successor;
-use rewake_unix::reap;
+use rewake_unix::{pidfd, reap};
 use rewake_wire::keeper::RoleOf;
 use tokio::io::Interest;
+use tokio::task::spawn_local;
 use tokio::time::Instant;
 
 use crate::effects::is_end;
@@ -54,10 +55,6 @@ impl Engine {
         while let Ok(Some((report, fds))) = self.link.get_ref().try_recv() {
             self.take_report(report, fds);
         }
-        if let Some(child) = self.holding.child.take() {
-            // Ours to reap; it has closed its link and is gone, or will be taken by init after us.
-            let _ = reap::one(child);
-        }
     }
 
     fn start_keeper(&mut self, home: &Path) -> io::Result<()> {
@@ -65,7 +62,8 @@ impl Engine {
         let listener = self.holding.listener.as_ref().ok_or(io::ErrorKind::NotConnected)?;
         // The very file that this process runs: a newer one may speak otherwise.
         let (link, child) = launch_successor(Path::new("/proc/self/exe"), home, listener.as_fd())?;
-        self.holding.child = Some(child);
+        spawn_local(reap_at_its_end(child));
+        self.holding.succeeded = true;
         self.link = watched(link, Interest::READABLE | Interest::WRITABLE)?;
         for untold in std::mem::take(&mut self.holding.first) {
             self.holding.sent(untold);
@@ -131,4 +129,14 @@ impl Engine {
     pub(crate) fn known_pids(&self) -> Vec<u32> {
         self.runs.values().filter_map(|run| run.pid).collect()
     }
+}
+
+/// A keeper that this process has started is its child. Its link is closed some time before it has ended.
+async fn reap_at_its_end(keeper: u32) {
+    let process = pidfd::open(keeper).and_then(|process| watched(process, Interest::READABLE));
+    if let Ok(process) = process {
+        // Fails only when the loop ends; the child is init's then.
+        let _ = process.readable().await;
+    }
+    let _ = reap::one(keeper);
 }

@@ -132,7 +132,7 @@ impl Engine {
             Report::TreeGone { run } if !self.runs.contains_key(&RunId(run)) => self.release_stranger(RunId(run), true),
             Report::TreeGone { run } => self.step(Input::Fact(Fact::TreeGone { run: RunId(run) })),
             Report::UpdateChecked { refused } => self.update_checked(refused),
-            Report::Ready { keeper_pid, .. } if self.holding.child.is_some() => {
+            Report::Ready { keeper_pid, .. } if self.holding.succeeded => {
                 tracing::warn!(keeper = keeper_pid, "another keeper has taken over");
                 self.holding.keeper_pid.set(keeper_pid);
                 self.holding.failures = 0;

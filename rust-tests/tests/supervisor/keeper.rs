@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use rust_tests::home::{descriptors, is_alive, kill, until};
+use rust_tests::home::{children, descriptors, is_alive, kill, until};
 
 use crate::http::load;
 use crate::supervisor::setup::{Served, keepers, new_keeper, of_home, processes_of_apps};
@@ -28,6 +28,7 @@ fn a_keeper_that_dies_ten_times_under_load_costs_no_request_and_no_process() {
     }
     // A few are those of commands that are just ending; one that is left over by each keeper would show.
     until("descriptors of the dead are closed", || descriptors(daemon) <= open + 3);
+    until("no dead keeper is left", || children(daemon).len() == 1);
     assert_eq!(home.daemon(), Some(daemon));
     for load in loads {
         let counted = load.end_after(50);
