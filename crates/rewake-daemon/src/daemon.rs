@@ -142,16 +142,11 @@ impl Daemon {
         {
             pid_file.remove();
         }
-        if let Some(server) = self.server
-            && timeout(GOODBYE, server.close()).await.is_err()
-        {
-            tracing::info!("a client did not read its last answer");
+        if let Some(server) = self.server {
+            // A client that does not read its last answer goes without.
+            let _ = timeout(GOODBYE, server.close()).await;
         }
-        match ended {
-            Ok(ended) => tracing::info!("daemon has ended: {ended:?}"),
-            Err(error) => return Err(error.into()),
-        }
-        Ok(())
+        ended.map(drop).map_err(DaemonError::from)
     }
 }
 

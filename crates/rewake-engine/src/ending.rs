@@ -32,6 +32,8 @@ impl Engine {
 
     /// The last acts: the table, the keeper, the answers.
     pub(crate) async fn finish(mut self, ending: Ending) -> Result<Ended, EngineError> {
+        // Said now: once clients are answered, the home may be removed under us.
+        tracing::info!("the daemon ends: {:?}", ending.ended);
         if let Some(logs) = &mut self.logs {
             match ending.ended {
                 Ended::HandedOver => logs.leave().await,

@@ -15,7 +15,7 @@ use crate::config::{BOOT_FLAG, DAEMON_FLAG};
 use crate::log;
 use crate::spawn::is_of_descriptors;
 
-/// The daemon is started again this often within [`WINDOW`] by itself; then a client has to ask.
+/// The daemon is started again this often within [`WINDOW`] without a rest, unless a client asks for it.
 const RESTARTS: usize = 5;
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -37,8 +37,10 @@ pub(crate) enum DaemonState {
     Up(Up),
     /// It died, and is started again at this time.
     StartAt(Instant),
-    /// It died too often: started again when a client connects.
-    WaitForClient,
+    /// It died too often: started again at this time, or when a client connects.
+    Rests(Instant),
+    /// It has ended, and so does the keeper.
+    Down,
 }
 
 /// A daemon that has been started.
@@ -96,6 +98,14 @@ impl Daemon {
         self.schedule(now);
     }
 
+    /// When it is started, if nobody asks for it before.
+    pub(crate) fn starts_at(&self) -> Option<Instant> {
+        match self.state {
+            DaemonState::StartAt(at) | DaemonState::Rests(at) => Some(at),
+            DaemonState::Up(_) | DaemonState::Down => None,
+        }
+    }
+
     /// Whether one that was started has died, lately.
     pub(crate) fn has_died(&self) -> bool {
         !self.restarts.recent.is_empty()
@@ -103,13 +113,14 @@ impl Daemon {
 
     fn schedule(&mut self, now: Instant) {
         self.state = match self.restarts.next(now) {
-            Some(delay) => DaemonState::StartAt(now + delay),
-            None => {
+            Next::In(delay) => DaemonState::StartAt(now + delay),
+            Next::Rest(rest) => {
                 log::line(format_args!(
-                    "the daemon died {RESTARTS} times within {} s; it is started again when a command needs it",
-                    WINDOW.as_secs()
+                    "the daemon died {RESTARTS} times within {} s; it is started again in {} s, or when a command needs it",
+                    WINDOW.as_secs(),
+                    rest.as_secs()
                 ));
-                DaemonState::WaitForClient
+                DaemonState::Rests(now + rest)
             }
         };
     }
@@ -129,18 +140,26 @@ struct Restarts {
     recent: VecDeque<Instant>,
 }
 
+/// When the next one is.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    In(Duration),
+    /// There have been too many. Never for good: what killed them all, a machine without memory, say, may be over by then.
+    Rest(Duration),
+}
+
 impl Restarts {
-    /// How long to wait before the next one; `None`: there have been too many.
-    fn next(&mut self, now: Instant) -> Option<Duration> {
-        while self.recent.front().is_some_and(|&at| now.saturating_duration_since(at) >= WINDOW) {
+    fn next(&mut self, now: Instant) -> Next {
+        let age = |at: &Instant| now.saturating_duration_since(*at);
+        while self.recent.front().is_some_and(|at| age(at) >= WINDOW) {
             self.recent.pop_front();
         }
         let before = self.recent.len();
-        if before >= RESTARTS {
-            return None;
+        if let Some(first) = self.recent.front().filter(|_| before >= RESTARTS) {
+            return Next::Rest(WINDOW.saturating_sub(age(first)));
         }
         self.recent.push_back(now);
-        Some(match before.checked_sub(1) {
+        Next::In(match before.checked_sub(1) {
             None => Duration::ZERO,
             Some(doublings) => FIRST_DELAY * (1 << doublings),
         })
@@ -210,11 +229,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn five_restarts_come_ever_later_then_none_until_the_window_has_passed() {
+    fn five_restarts_come_ever_later_then_there_is_a_rest_until_the_window_has_passed() {
         let mut restarts = Restarts::default();
         let start = Instant::now();
-        let delays: Vec<_> = (0..7).map(|_| restarts.next(start).map(|delay| delay.as_millis())).collect();
-        assert_eq!(delays, [Some(0), Some(100), Some(200), Some(400), Some(800), None, None]);
-        assert_eq!(restarts.next(start + WINDOW), Some(Duration::ZERO));
+        let delays: Vec<_> = (0..5).map(|_| restarts.next(start)).collect();
+        assert_eq!(delays, [0, 100, 200, 400, 800].map(|ms| Next::In(Duration::from_millis(ms))));
+        let second = Duration::from_secs(1);
+        assert_eq!(restarts.next(start + second), Next::Rest(WINDOW - second));
+        assert_eq!(restarts.next(start + 2 * second), Next::Rest(WINDOW - 2 * second));
+        assert_eq!(restarts.next(start + WINDOW), Next::In(Duration::ZERO));
     }
 }

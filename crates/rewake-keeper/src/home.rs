@@ -65,7 +65,7 @@ impl Home {
     /// Closes the connections that nobody will serve, so that their clients are told at once.
     /// The next client that comes starts the daemon.
     pub(crate) fn turn_away_if_down(&self) {
-        if matches!(self.daemon.state, DaemonState::WaitForClient) {
+        if matches!(self.daemon.state, DaemonState::Rests(_)) {
             let Some(door) = &self.door else { return };
             while socket::accept(door.listener.as_fd()).is_ok() {}
         }

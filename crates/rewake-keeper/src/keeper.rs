@@ -181,7 +181,7 @@ impl Keeper {
     pub(crate) fn daemon_pid(&self) -> Option<u32> {
         match &self.home.as_ref()?.daemon.state {
             DaemonState::Up(up) => Some(up.pid),
-            DaemonState::StartAt(_) | DaemonState::WaitForClient => None,
+            DaemonState::StartAt(_) | DaemonState::Rests(_) | DaemonState::Down => None,
         }
     }
 
@@ -197,7 +197,7 @@ impl Keeper {
         home.daemon_end = ended;
         self.service.daemon_gone();
         if self.ending.is_some() {
-            home.daemon.state = DaemonState::WaitForClient;
+            home.daemon.state = DaemonState::Down;
             return;
         }
         if self.update.as_ref().is_some_and(Update::waits_for_daemon) {
@@ -207,8 +207,8 @@ impl Keeper {
             home.daemon.died(Instant::now());
             home.turn_away_if_down();
         }
-        // In the foreground there is no command that would start it again.
-        let lost = home.foreground && matches!(home.daemon.state, DaemonState::WaitForClient);
+        // In the foreground somebody else starts everything anew.
+        let lost = home.foreground && matches!(home.daemon.state, DaemonState::Rests(_));
         if home.told_to_end || lost {
             self.begin_ending(How::Politely);
         }
@@ -230,7 +230,7 @@ impl Keeper {
         self.go_on_with_update(now);
         if let Some(home) = &mut self.home
             && self.ending.is_none()
-            && matches!(home.daemon.state, DaemonState::StartAt(at) if at <= now)
+            && home.daemon.starts_at().is_some_and(|at| at <= now)
             && !self.update.as_ref().is_some_and(Update::waits_for_daemon)
         {
             self.link = home.daemon.start(&self.tools.null);
@@ -317,7 +317,7 @@ impl Keeper {
             watch(link.as_fd(), interest, Watched::Link);
         }
         if let Some(Home { door: Some(door), daemon, .. }) = &self.home
-            && matches!(daemon.state, DaemonState::WaitForClient)
+            && matches!(daemon.state, DaemonState::Rests(_))
             && self.ending.is_none()
         {
             watch(door.listener.as_fd(), Interest::Read, Watched::Listener);
@@ -346,10 +346,7 @@ impl Keeper {
 
     /// When there is something to do even if nothing happens; `None` for an idle keeper.
     fn deadline(&self) -> Option<Instant> {
-        let start = self.home.as_ref().and_then(|home| match home.daemon.state {
-            DaemonState::StartAt(at) if self.ending.is_none() => Some(at),
-            DaemonState::StartAt(_) | DaemonState::Up(_) | DaemonState::WaitForClient => None,
-        });
+        let start = self.home.as_ref().filter(|_| self.ending.is_none()).and_then(|home| home.daemon.starts_at());
         let looks = self.runs.values().filter_map(|run| match run.stage {
             Stage::Ended { rest: Rest::LookAgain(at), .. } => Some(at),
             Stage::Ended { rest: Rest::Gone | Rest::Watched(_), .. } | Stage::Starting { .. } | Stage::Running => None,
@@ -400,10 +397,10 @@ impl Keeper {
                 home.daemon.signal(signal::number("TERM").unwrap_or(KILL));
                 home.give_up_daemon_at.get_or_insert(Instant::now() + DAEMON_HEARS_WITHIN);
             }
-            DaemonState::StartAt(_) | DaemonState::WaitForClient if self.ending.is_none() => {
-                self.begin_ending(How::Politely);
+            DaemonState::StartAt(_) | DaemonState::Rests(_) | DaemonState::Down => {
+                let how = if self.ending.is_none() { How::Politely } else { How::AtOnce };
+                self.begin_ending(how);
             }
-            DaemonState::StartAt(_) | DaemonState::WaitForClient => self.begin_ending(How::AtOnce),
         }
     }
 
@@ -435,7 +432,7 @@ impl Keeper {
     /// A client connects while the daemon is down for having died too often: one more try.
     fn client_came(&mut self) {
         let Some(home) = &mut self.home else { return };
-        if matches!(home.daemon.state, DaemonState::WaitForClient) {
+        if matches!(home.daemon.state, DaemonState::Rests(_)) {
             home.daemon.state = DaemonState::StartAt(Instant::now());
         }
     }

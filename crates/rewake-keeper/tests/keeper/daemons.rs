@@ -227,7 +227,7 @@ fn a_daemon_that_keeps_dying() {
     wait_until("it was started again five times", || home.starts() == 6);
     assert!(began.elapsed().as_millis() >= 1500, "each time later: {:?}", began.elapsed());
     let log = || fs::read_to_string(home.path(LOG_FILE)).unwrap();
-    wait_until("the keeper says that it waits", || log().contains("when a command needs it"));
+    wait_until("the keeper says that it waits", || log().contains(" s, or when a command needs it"));
     // A client makes it try once more; the daemon dies, and the client is told by the end of its connection.
     let client = socket::connect(&home.path(SOCKET_FILE)).unwrap();
     poll::wait(&[(client.as_fd(), Interest::Read)], Some(LONG)).unwrap();
