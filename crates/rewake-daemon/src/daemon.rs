@@ -56,6 +56,7 @@ pub enum DaemonError {
 pub fn run(options: Options, link: OwnedFd) -> Result<(), DaemonError> {
     let own = options.home.as_deref().map(|home| OwnLog::bounded(&home.join(LOG_FILE), MOST_LOG_BYTES));
     log_to_stderr(tracing::Level::INFO, own);
+    end_at_a_panic();
     block_on(async {
         let (handle, daemon) = Daemon::start(options, link).await?;
         if daemon.server.is_none() {
@@ -79,6 +80,7 @@ where
     W: AsyncFnOnce(Handle, bool) -> T,
 {
     log_to_stderr(tracing::Level::WARN, None);
+    end_at_a_panic();
     block_on(async {
         let (handle, daemon) = Daemon::start(options, link).await?;
         let first = daemon.first;
@@ -94,6 +96,16 @@ fn log_to_stderr(level: tracing::Level, own: Option<OwnLog>) {
         io::stderr()
     };
     tracing_subscriber::fmt().with_ansi(false).with_target(false).with_writer(stderr).with_max_level(level).init();
+}
+
+/// A panic, which is a bug, in whatever thread or task ends the process. One that lives on without its logs or its door would be worse:
+/// this way the keeper starts another one, which goes on.
+fn end_at_a_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::abort();
+    }));
 }
 
 fn block_on<T>(live: impl Future<Output = Result<T, DaemonError>>) -> Result<T, DaemonError> {
@@ -184,4 +196,27 @@ fn end_on_signals(handle: &Handle) -> Result<(), DaemonError> {
         });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_thread_ends_the_daemon() {
+        const CHILD: &str = "REWAKE_TEST_PANICS";
+        if std::env::var_os(CHILD).is_some() {
+            end_at_a_panic();
+            // Without the hook this would be an error here, and go on.
+            let _ = std::thread::spawn(|| panic!("as a bug would")).join();
+            return;
+        }
+        let this_test = ["daemon::tests::a_panic_of_a_thread_ends_the_daemon", "--exact", "--nocapture"];
+        let output = Command::new(std::env::current_exe().unwrap()).args(this_test).env(CHILD, "1").output().unwrap();
+        assert_eq!(output.status.signal(), Some(6), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("as a bug would"));
+    }
 }

@@ -1,5 +1,5 @@
-//! The orderly end: everything is stopped, the list is written, the keeper is sent away, and only then do those who wait hear of it.
-//! Never begins by itself.
+//! The orderly end: everything is stopped, the list is written, the keeper is sent away, and only then do those who wait hear of it. And the
+//! other one, which stops nothing that another daemon can go on with. Neither begins by itself.
 
 use rewake_wire::keeper::Order;
 use tokio::io::Interest;
@@ -64,6 +64,23 @@ impl Engine {
             let _ = answer.send(Ok(rewake_wire::Reply::Killed));
         }
         Ok(ending.ended)
+    }
+
+    /// It cannot go on. A keeper that is there holds everything, for the next daemon or to end it in order; without one it is ended here.
+    pub(crate) async fn fail(mut self, error: EngineError) -> EngineError {
+        let keeper_is_gone = matches!(error, EngineError::KeeperGone);
+        if keeper_is_gone {
+            self.end_what_is_left().await;
+        }
+        // Where clients come there is a next daemon.
+        let is_last = keeper_is_gone || self.holding.listener.is_none();
+        match &mut self.logs {
+            Some(logs) if is_last => logs.close().await,
+            Some(logs) => logs.leave().await,
+            None => {}
+        }
+        self.subscribers.borrow_mut().end();
+        error
     }
 
     async fn until_keeper_is_gone(&mut self) {

@@ -298,7 +298,7 @@ impl Engine {
     /// Runs until told to end. Also ends when every [`Handle`] is gone, as on `terminate`.
     ///
     /// # Errors
-    /// When the keeper is lost.
+    /// When the keeper is lost for good, or cannot be understood.
     pub async fn run(mut self) -> Result<Ended, EngineError> {
         if !self.greeted {
             self.greet().await?;
@@ -306,17 +306,7 @@ impl Engine {
         self.order(Order::Up);
         match self.live().await {
             Ok(ending) => self.finish(ending).await,
-            Err(error) => {
-                // A keeper that is there holds everything: for the next daemon, or to end it in order.
-                if matches!(error, EngineError::KeeperGone) {
-                    self.end_what_is_left().await;
-                }
-                if let Some(logs) = &mut self.logs {
-                    logs.close().await;
-                }
-                self.subscribers.borrow_mut().end();
-                Err(error)
-            }
+            Err(error) => Err(self.fail(error).await),
         }
     }
 
