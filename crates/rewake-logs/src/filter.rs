@@ -1,7 +1,8 @@
 //! Which lines are wanted: by time, level and text. A line is judged once, by its first piece; what belongs to a line (a stack trace) goes
 //! with it.
 
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Weak};
 
 use regex::bytes::Regex;
 use rewake_wire::Stream;
@@ -42,6 +43,7 @@ pub struct Judge {
     stamp: Option<i64>,
     level: Level,
     shown: bool,
+    reader: Option<Weak<()>>,
 }
 
 impl Judge {
@@ -59,6 +61,7 @@ impl Judge {
             stamp: None,
             level,
             shown: false,
+            reader: None,
         }
     }
 
@@ -73,8 +76,26 @@ impl Judge {
             stamp: None,
             level: usual(stream),
             shown: false,
+            reader: None,
         };
         judge.without_times()
+    }
+
+    /// Judges as long as there is this reader.
+    pub(crate) fn for_reader(mut self, reader: Option<Weak<()>>) -> Self {
+        self.reader = reader;
+        self
+    }
+
+    /// To be asked now and then in a long search.
+    ///
+    /// # Errors
+    /// `ConnectionAborted`: nobody reads any more.
+    pub(crate) fn go_on(&self) -> io::Result<()> {
+        match &self.reader {
+            Some(reader) if reader.strong_count() == 0 => Err(io::ErrorKind::ConnectionAborted.into()),
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Find the times of lines also where nobody asks for them.

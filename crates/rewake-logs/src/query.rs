@@ -1,6 +1,6 @@
 //! What is to be read, as people write it, made into what the reading needs. Never reads a clock.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use jiff::tz::TimeZone;
 
@@ -29,6 +29,8 @@ pub struct Query {
     pub filter: Arc<Filter>,
     /// Find the times of lines also where nobody selects by them.
     pub times: bool,
+    /// Gone with the one who reads: a search of gigabytes ends then. `None`: it goes to its end.
+    pub reader: Option<Weak<()>>,
 }
 
 /// A wish that means nothing.
@@ -81,7 +83,7 @@ impl Query {
             None => None,
         };
         let lines = wishes.lines.or(since.is_none().then_some(USUAL_LINES));
-        Ok(Self { lines, filter: Arc::new(Filter { since, until, level, grep }), times: false })
+        Ok(Self { lines, filter: Arc::new(Filter { since, until, level, grep }), times: false, reader: None })
     }
 }
 

@@ -95,7 +95,7 @@ impl Source {
         let file = Arc::new(file);
         source.modified = file.metadata()?.modified()?;
         source.present = Some((Arc::clone(&file), end));
-        let mut judge = Judge::new(&query.filter, log);
+        let mut judge = Judge::new(&query.filter, log).for_reader(query.reader.clone());
         if merges || query.times {
             judge = judge.with_stamps();
         }
@@ -210,6 +210,7 @@ impl Source {
         loop {
             let Some(reading) = &mut self.reading else { return Ok(false) };
             while let Some(piece) = reading.lines.next()? {
+                reading.judge.go_on()?;
                 let wanted = reading.judge.shows(&piece);
                 if piece.begins {
                     reading.shown = wanted && reading.skip == 0;

@@ -57,6 +57,7 @@ pub(crate) fn last_wanted(
     let mut found = VecDeque::new();
     let mut end = within.end;
     while end > within.start && found.len() < count {
+        judge.go_on()?;
         let start = line_before(file, within.start, end, judge)?;
         let missing = count - found.len();
         for range in wanted(file, start..end, missing, judge.fresh())?.into_iter().rev() {
@@ -72,6 +73,7 @@ pub(crate) fn count_wanted(from: impl Read, mut judge: Judge) -> io::Result<u64>
     let mut lines = Lines::new(from);
     let mut count = 0;
     while let Some(piece) = lines.next()? {
+        judge.go_on()?;
         count += u64::from(judge.shows(&piece) && piece.begins);
     }
     Ok(count)
@@ -265,6 +267,21 @@ mod tests {
         let all = last_wanted(&file, 0..text.len() as u64, 9, &judge).unwrap();
         assert_eq!(texts(&text, all)[0], "[error] first");
         assert_eq!(count_wanted(text.as_bytes(), judge).unwrap(), 5);
+    }
+
+    #[test]
+    fn a_search_ends_with_its_reader() {
+        let text = "[info] line\n".repeat(1000);
+        let reader = Arc::new(());
+        let filter = Filter { level: Some(Level::Error), ..Filter::default() };
+        let judge = judge(filter).for_reader(Some(Arc::downgrade(&reader)));
+        let search = || last_wanted(&file(text.as_bytes()), 0..text.len() as u64, 1, &judge).map(|found| found.len());
+        let count = || count_wanted(text.as_bytes(), judge.clone());
+        assert_eq!((search().unwrap(), count().unwrap()), (0, 0));
+        drop(reader);
+        let ended =
+            |result: io::Result<u64>| result.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionAborted);
+        assert!(ended(search().map(|found| found as u64)) && ended(count()));
     }
 
     #[test]

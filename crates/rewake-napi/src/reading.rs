@@ -93,6 +93,9 @@ impl<W: Wake> Desk<W> {
         let slots = self.list(what.target.clone()).await?;
         let (tell, told) = watch::channel(Vec::new());
         let (give, mut lines) = mpsc::channel(1);
+        // The thread looks at it where it may be long before it has a line to give.
+        let interest = Arc::new(());
+        let query = Query { reader: Some(Arc::downgrade(&interest)), ..query };
         let known = slots.iter().map(|slot| slot.id).collect();
         let task = Task { slots, shelf, query, follow: what.follow, told, give };
         reader::start(task)
