@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use rewake_wire::{Decoder, ErrorReply, Hello, PROTOCOL, Welcome, encode};
-use serde::Deserialize;
+use rewake_wire::{Call, ClientFrame, Decoder, ErrorReply, Hello, PROTOCOL, Reply, Request, Welcome, encode};
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::client::Link;
 use crate::driver::{Driver, State};
@@ -40,11 +40,26 @@ impl Client {
     /// # Errors
     /// As [`Client::connect`].
     pub async fn connect_for_update(home: &Home) -> Result<Self, ClientError> {
-        within(home, HANDSHAKE_TIMEOUT, connect(home, whatever_it_speaks)).await
+        Ok(within(home, HANDSHAKE_TIMEOUT, connect(home, whatever_it_speaks, None)).await?.0)
+    }
+
+    /// As [`Client::connect`], with a question that goes along with the hello, and its answer: on a busy machine each way to the daemon and
+    /// back takes milliseconds. For questions that change nothing ([`Request::changes_nothing`]): where the handshake fails, nobody says
+    /// whether it was heard.
+    ///
+    /// # Errors
+    /// As [`Client::connect`]; what the question met is beside the client.
+    pub async fn connect_asking(
+        home: &Home,
+        question: Request,
+    ) -> Result<(Self, Result<Reply, ClientError>), ClientError> {
+        let (client, answered) = within(home, HANDSHAKE_TIMEOUT, connect(home, check, Some(question))).await?;
+        let answer = answered.await.unwrap_or_else(|_| Err(client.link.lost()));
+        Ok((client, answer))
     }
 
     pub(crate) async fn connect_within(home: &Home, timeout: Duration) -> Result<Self, ClientError> {
-        within(home, timeout, connect(home, check)).await
+        Ok(within(home, timeout, connect(home, check, None)).await?.0)
     }
 }
 
@@ -59,17 +74,35 @@ async fn within<T>(
     }
 }
 
-async fn connect(home: &Home, check: fn(First) -> Result<Welcome, ClientError>) -> Result<Client, ClientError> {
+/// The number of the question that goes along with the hello.
+const FIRST_ID: u64 = 1;
+
+async fn connect(
+    home: &Home,
+    check: fn(First) -> Result<Welcome, ClientError>,
+    question: Option<Request>,
+) -> Result<(Client, oneshot::Receiver<Result<Reply, ClientError>>), ClientError> {
+    let mut opening = sendable(&Hello::ours())?;
+    let mut state = State::default();
+    let (answer, answered) = oneshot::channel();
+    if let Some(question) = question {
+        opening.extend(sendable(&ClientFrame { id: FIRST_ID, call: Call::Request(question) })?);
+        state.waits_for(FIRST_ID, answer);
+    }
     let mut stream = open(home).await?;
     let mut decoder = Decoder::default();
-    let welcome = check(handshake(&mut stream, &mut decoder, home).await?)?;
+    let welcome = check(handshake(&mut stream, &opening, &mut decoder, home).await?)?;
     let (orders, orders_taken) = mpsc::channel(ORDERS);
     let (ended, ended_taken) = mpsc::unbounded_channel();
     let log = home.daemon_log();
-    let driver =
-        Driver { stream, decoder, orders: orders_taken, ended: ended_taken, log: log.clone(), state: State::default() };
+    let driver = Driver { stream, decoder, orders: orders_taken, ended: ended_taken, log: log.clone(), state };
     tokio::spawn(driver.run());
-    Ok(Client { link: Arc::new(Link { orders, ended, next_id: AtomicU64::new(1), welcome, log }) })
+    let next_id = AtomicU64::new(FIRST_ID + 1);
+    Ok((Client { link: Arc::new(Link { orders, ended, next_id, welcome, log }) }, answered))
+}
+
+fn sendable(frame: &impl Serialize) -> Result<Vec<u8>, ClientError> {
+    encode(frame).map_err(|source| ClientError::Unsendable { source })
 }
 
 async fn open(home: &Home) -> Result<UnixStream, ClientError> {
@@ -90,10 +123,14 @@ async fn open(home: &Home) -> Result<UnixStream, ClientError> {
     }
 }
 
-async fn handshake(stream: &mut UnixStream, decoder: &mut Decoder, home: &Home) -> Result<First, ClientError> {
+async fn handshake(
+    stream: &mut UnixStream,
+    opening: &[u8],
+    decoder: &mut Decoder,
+    home: &Home,
+) -> Result<First, ClientError> {
     let lost = |_| ClientError::Lost { log: home.daemon_log() };
-    let hello = encode(&Hello::ours()).map_err(|source| ClientError::Unsendable { source })?;
-    stream.write_all(&hello).await.map_err(lost)?;
+    stream.write_all(opening).await.map_err(lost)?;
     // An older or newer `Welcome` must be read far enough to say so, hence no driver yet.
     let mut buffer = vec![0; 16 << 10];
     loop {

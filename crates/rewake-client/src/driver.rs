@@ -124,6 +124,11 @@ impl Driver {
 }
 
 impl State {
+    /// A question is on its way already.
+    pub(crate) fn waits_for(&mut self, id: u64, answer: Answer) {
+        self.waiting.insert(id, answer);
+    }
+
     fn take(&mut self, order: Order) {
         let (id, frame, answer) = match order {
             Order::Call { id, frame, answer } => (id, frame, answer),

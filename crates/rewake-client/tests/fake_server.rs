@@ -247,6 +247,37 @@ async fn garbage_in_the_handshake_or_later_is_an_error_and_not_a_hang() {
 }
 
 #[tokio::test]
+async fn a_question_goes_along_with_the_hello_and_others_follow() {
+    let fake = Fake::new();
+    let serve = async {
+        let mut peer = fake.accept_silent().await;
+        let _: Hello = peer.read().await.unwrap();
+        // Here before the daemon has said a word.
+        let (id, call) = peer.call().await;
+        assert!(matches!(call, Call::Request(Request::Ping)), "{call:?}");
+        peer.send(&welcome(PROTOCOL)).await;
+        peer.reply(id, Reply::Pong).await;
+        let (next, _) = peer.call().await;
+        assert_ne!(next, id);
+        peer.reply(next, Reply::Pong).await;
+    };
+    let ask = async {
+        let (client, answer) = Client::connect_asking(&fake.home, Request::Ping).await.unwrap();
+        assert!(matches!(answer, Ok(Reply::Pong)), "{answer:?}");
+        client.request(Request::Ping).await.unwrap();
+    };
+    bounded(async { tokio::join!(ask, serve) }).await;
+
+    let refuses = async {
+        let mut peer = fake.accept_silent().await;
+        let _: Hello = peer.read().await.unwrap();
+        peer.send(&welcome(PROTOCOL + 1)).await;
+    };
+    let (error, ()) = bounded(async { tokio::join!(Client::connect_asking(&fake.home, Request::Ping), refuses) }).await;
+    assert!(matches!(error, Err(ClientError::Version { .. })), "{error:?}");
+}
+
+#[tokio::test]
 async fn half_a_frame_and_then_the_end_is_a_lost_connection() {
     let fake = Fake::new();
     let (client, mut peer) = fake.connected().await;

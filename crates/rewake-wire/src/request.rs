@@ -41,7 +41,7 @@ pub enum ServerFrame {
 }
 
 /// One question. Targets are PM2's: id, name, namespace, `all`, `/regex/`.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     Ping,
@@ -150,6 +150,14 @@ pub enum Request {
     Updated {
         token: u64,
     },
+}
+
+impl Request {
+    /// Whether it only looks: asked twice, or not heard, it makes no difference.
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        matches!(self, Self::Ping | Self::List { .. } | Self::Env { .. } | Self::History { .. })
+    }
 }
 
 /// How many slots an app is to have.

@@ -69,6 +69,17 @@ impl<'a> Session<'a> {
     }
 
     pub(super) async fn ask(&mut self, request: Request) -> Result<Reply, Failure> {
+        if self.client.is_none() && request.changes_nothing() {
+            match Client::connect_asking(&self.home, request.clone()).await {
+                Ok((client, answer)) => {
+                    self.client = Some(client);
+                    return Ok(answer?);
+                }
+                // It is started, then.
+                Err(error) if error.is_nobody_listening() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
         Ok(self.client().await?.request(request).await?)
     }
 
