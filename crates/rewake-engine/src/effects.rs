@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use rewake_core::{Change, Effect, Fact, ReloadFailure, RunId, SlotId};
-use rewake_unix::{fd, pidfd};
+use rewake_unix::fd;
 use rewake_wire::keeper::{Adopted, Order, Passed, Plan};
 use rewake_wire::{Event, ProcessEvent, ProcessEventKind};
 use tokio::time::Instant;
@@ -16,6 +16,7 @@ use crate::engine::{Engine, EngineError};
 use crate::holding;
 use crate::inspect;
 use crate::ipc_out::Once;
+use crate::lost;
 use crate::plan::{self, Beside};
 use crate::run::Run;
 use crate::{verbs, words};
@@ -90,14 +91,21 @@ impl Engine {
     /// # Errors
     /// `KeeperGone`, also when it is time to try for another one.
     pub(crate) fn send_orders(&mut self) -> Result<(), EngineError> {
-        if let Some(at) = self.holding.next_try {
-            return if at <= Instant::now() { Err(EngineError::KeeperGone) } else { Ok(()) };
-        }
-        self.tell_new_keeper()?;
-        if !self.holding.first.is_empty() {
-            return Ok(());
-        }
+        let alone = match self.holding.next_try {
+            Some(at) if at <= Instant::now() => return Err(EngineError::KeeperGone),
+            Some(_) => true,
+            None => {
+                self.tell_new_keeper()?;
+                if !self.holding.first.is_empty() {
+                    return Ok(());
+                }
+                false
+            }
+        };
         while let Some(next) = self.outgoing.front() {
+            if alone && !self.needs_no_keeper(next) {
+                return Ok(());
+            }
             let sent = match next {
                 Outgoing::Order(_) | Outgoing::Spawn { .. } | Outgoing::Keep { .. } | Outgoing::Adopt { .. } => {
                     self.tell(next)
@@ -144,8 +152,11 @@ impl Engine {
     pub(crate) fn tell(&self, what: &Outgoing) -> io::Result<()> {
         let link = self.link.get_ref();
         match what {
-            Outgoing::Order(Order::Signal { run, signal, tree: false }) if let Some(process) = self.process(*run) => {
-                signal_process(process, *signal);
+            Outgoing::Order(Order::Signal { run, signal, tree })
+                if (!tree || self.holding.next_try.is_some())
+                    && let Some(process) = self.process(*run) =>
+            {
+                lost::signal(process, *signal, *tree);
                 Ok(())
             }
             Outgoing::Order(order) => link.order(order),
@@ -153,6 +164,15 @@ impl Engine {
             Outgoing::Keep { name, socket } => link.keep(name, socket.as_fd()),
             Outgoing::Adopt { adopted, fds } => link.adopt(adopted, &holding::borrowed(fds)),
             Outgoing::Shutdown { .. } | Outgoing::Drain { .. } => Ok(()),
+        }
+    }
+
+    /// What this process does by itself. A stop is as polite without a keeper as with one.
+    fn needs_no_keeper(&self, what: &Outgoing) -> bool {
+        match what {
+            Outgoing::Shutdown { .. } | Outgoing::Drain { .. } => true,
+            Outgoing::Order(Order::Signal { run, .. }) => self.process(*run).is_some(),
+            Outgoing::Order(_) | Outgoing::Spawn { .. } | Outgoing::Keep { .. } | Outgoing::Adopt { .. } => false,
         }
     }
 
@@ -317,13 +337,6 @@ impl Engine {
         let slot = self.core.slot(id);
         let glance = slot.map(|slot| SlotGlance { last_exit: slot.last_exit, unstable: slot.streak.unstable });
         glance.or_else(|| self.sheets.contains_key(&id).then_some(SlotGlance { last_exit: None, unstable: 0 }))
-    }
-}
-
-fn signal_process(process: &OwnedFd, signal: i32) {
-    // What cannot be signalled has ended, or has become somebody else's.
-    if let Err(error) = pidfd::send(process.as_fd(), signal) {
-        tracing::info!("signal {signal} did not reach a process: {error}");
     }
 }
 

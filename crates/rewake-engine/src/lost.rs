@@ -33,27 +33,28 @@ impl Engine {
 
     fn ending_of(&self, run: Run) -> Option<impl Future<Output = ()> + use<>> {
         let policy = &self.sheets.get(&run.slot)?.spec.policy;
-        let signal = match policy.stop_with {
+        let stop = match policy.stop_with {
             StopWith::Signal(signal) => signal,
             StopWith::Message => SIGINT,
         };
         let patience = Duration::from_millis(policy.kill_timeout_ms);
         let pidfd = run.pidfd().map(Rc::clone);
-        pidfd.map(|pidfd| end_one(pidfd, signal, patience))
+        pidfd.map(|pidfd| end_one(pidfd, stop, patience))
     }
 }
 
-async fn end_one(pidfd: Rc<OwnedFd>, signal: i32, patience: Duration) {
-    send(&pidfd, signal);
+async fn end_one(pidfd: Rc<OwnedFd>, stop: i32, patience: Duration) {
+    signal(&pidfd, stop, true);
     let Ok(process) = watched(pidfd, Interest::READABLE) else { return };
     if timeout(patience, process.readable()).await.is_err() {
-        send(process.get_ref(), SIGKILL);
+        signal(process.get_ref(), SIGKILL, true);
     }
 }
 
-/// To the group where the kernel can, else to the process: never by number.
-fn send(pidfd: &OwnedFd, signal: i32) {
-    let sent = pidfd::send_group(pidfd.as_fd(), signal).or_else(|_| pidfd::send(pidfd.as_fd(), signal));
+/// To the process; or to its group where the kernel can, for the tree. Never by number.
+pub(crate) fn signal(process: &OwnedFd, signal: i32, tree: bool) {
+    let one = || pidfd::send(process.as_fd(), signal);
+    let sent = if tree { pidfd::send_group(process.as_fd(), signal).or_else(|_| one()) } else { one() };
     if let Err(error) = sent {
         tracing::info!("a process could not be signalled, it has probably ended: {error}");
     }

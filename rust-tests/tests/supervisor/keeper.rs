@@ -1,5 +1,6 @@
 //! The keeper dies: the daemon starts another one, and apps keep their processes, sockets and channels.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
@@ -72,6 +73,38 @@ fn a_keeper_that_cannot_be_replaced_at_once_costs_no_process_and_comes_later() {
     }
     home.rewake(["reload", "web"]).ok();
     home.rewake(["restart", "one"]).ok();
+}
+
+#[test]
+fn without_a_keeper_a_stop_is_as_polite_as_ever() {
+    let served = Served::new();
+    let home = &served.home;
+    let polite = "const bye = () => { require('fs').writeFileSync('note', 'bye'); process.exit(); };
+         process.on('SIGINT', () => setTimeout(bye, 300)); setInterval(() => {}, 1e6); console.log('up')";
+    home.write("polite.js", polite);
+    home.rewake(["start", "polite.js"]).ok();
+    let out = home.path().join("logs/polite-out.log");
+    until("it takes the signal", || fs::read_to_string(&out).unwrap_or_default().contains("up"));
+    let (daemon, keeper, pid) = (home.daemon().unwrap(), keepers(home)[0], home.slots("polite")[0].0);
+    // Enough for a client, too little for a keeper.
+    let most = open_files(daemon, &format!("{}:", third_free(daemon)));
+    kill(keeper);
+    let log = home.path().join("rewake.log");
+    until("there is none", || fs::read_to_string(&log).unwrap_or_default().contains("there is no keeper"));
+    let mut stop = home.command(["stop", "polite", "--silent"]).spawn().unwrap();
+    until("it has ended", || !is_alive(pid));
+    assert_eq!(fs::read_to_string(home.folder().join("note")).unwrap(), "bye");
+    assert!(keepers(home).is_empty());
+    open_files(daemon, &format!("{most}:"));
+    assert!(stop.wait().unwrap().success());
+    assert_eq!(home.slots("polite")[0].1, "stopped");
+}
+
+/// The number of a process's third descriptor from now: with it as the limit there are two.
+fn third_free(pid: u32) -> usize {
+    let names = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(|entry| entry.unwrap().file_name());
+    let open: BTreeSet<usize> = names.map(|name| name.to_str().unwrap().parse().unwrap()).collect();
+    (0..).filter(|number| !open.contains(number)).nth(2).unwrap()
 }
 
 /// Sets the limit of open files of a process (`soft:`); the former one.
