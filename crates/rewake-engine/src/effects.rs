@@ -167,10 +167,12 @@ impl Engine {
         }
     }
 
-    /// What this process does by itself. A stop is as polite without a keeper as with one.
+    /// What this process does by itself. A stop is as polite without a keeper as with one; but only a keeper finds all of a tree, and SIGKILL
+    /// must spare none of it.
     fn needs_no_keeper(&self, what: &Outgoing) -> bool {
         match what {
             Outgoing::Shutdown { .. } | Outgoing::Drain { .. } => true,
+            Outgoing::Order(Order::Signal { signal: lost::SIGKILL, tree: true, .. }) => false,
             Outgoing::Order(Order::Signal { run, .. }) => self.process(*run).is_some(),
             Outgoing::Order(_) | Outgoing::Spawn { .. } | Outgoing::Keep { .. } | Outgoing::Adopt { .. } => false,
         }

@@ -15,7 +15,7 @@ use crate::run::Run;
 use crate::watched::watched;
 
 const SIGINT: i32 = 2;
-const SIGKILL: i32 = 9;
+pub(crate) const SIGKILL: i32 = 9;
 
 impl Engine {
     /// Stops every process by the rules of its app.
