@@ -1,5 +1,6 @@
 //! What the tests of the workspace share. Never shipped.
 
+pub mod client;
 pub mod home;
 pub mod load;
 pub mod net;

@@ -4,9 +4,6 @@
 #[expect(dead_code, reason = "the tests of clusters use all of it")]
 mod http;
 
-#[path = "survival/client.rs"]
-mod client;
-
 #[path = "survival/messages.rs"]
 mod messages;
 

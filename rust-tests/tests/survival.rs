@@ -2,7 +2,6 @@
 //! `REWAKE_SURVIVAL_SEED` which moments.
 
 mod survival {
-    mod client;
     mod crashes;
     mod kills;
     mod load;

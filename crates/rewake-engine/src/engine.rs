@@ -258,7 +258,7 @@ impl Engine {
         let hello = hello.map_err(|_| EngineError::Keeper("it has not said hello in time"))??;
         self.holding.keeper_pid.set(hello.keeper_pid);
         self.holding.role = hello.role;
-        self.holding.updated = hello.update;
+        self.holding.updates = hello.updates;
         let listener = hello.listener;
         self.holding.listener = listener.as_ref().and_then(|listener| listener.try_clone().ok());
         let mut kept = hello.kept;

@@ -39,8 +39,8 @@ pub(crate) struct Holding {
     pub(crate) next_try: Option<Instant>,
     /// The keeper has taken the place of one that died under this daemon.
     pub(crate) succeeded: bool,
-    /// How the last update ended.
-    pub(crate) updated: Option<UpdateOutcome>,
+    /// How the last updates ended, the newest at the end.
+    pub(crate) updates: Vec<UpdateOutcome>,
 }
 
 impl Holding {

@@ -27,7 +27,7 @@ const AT_ONCE: usize = 64;
 pub(crate) struct Hello {
     pub(crate) keeper_pid: u32,
     pub(crate) role: Role,
-    pub(crate) update: Option<UpdateOutcome>,
+    pub(crate) updates: Vec<UpdateOutcome>,
     pub(crate) listener: Option<OwnedFd>,
     pub(crate) held: Vec<HeldRun>,
     /// Sockets that an earlier daemon gave to keep.
@@ -52,7 +52,7 @@ impl Engine {
         let mut hello = Hello {
             keeper_pid: 0,
             role: Role::default(),
-            update: None,
+            updates: Vec::new(),
             listener: None,
             held: Vec::new(),
             kept: Vec::new(),
@@ -70,10 +70,10 @@ impl Engine {
                 Report::Ready { protocol, .. } if protocol != KEEPER_PROTOCOL => {
                     return Err(EngineError::Keeper("it speaks another version of the protocol"));
                 }
-                Report::Ready { keeper_pid, role, update, .. } => {
+                Report::Ready { keeper_pid, role, updates, .. } => {
                     hello.keeper_pid = keeper_pid;
                     hello.role = role;
-                    hello.update = update;
+                    hello.updates = updates;
                     hello.listener = fds.into_iter().next();
                 }
                 Report::Held { run, tag, pid, started_at_ms, fds: kinds, exit, tree_gone } => {

@@ -72,7 +72,7 @@ impl Keeper {
             next_run: self.next_run,
             runs: self.runs.iter().map(|(&id, run)| run.handed(id)).collect(),
             kept: self.kept.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd())).collect(),
-            update,
+            updates: self.updates_with(update),
             former: former.map(|fd| fd.as_raw_fd()),
         })
     }

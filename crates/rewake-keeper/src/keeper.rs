@@ -63,8 +63,8 @@ pub(crate) struct Keeper {
     send_again: Option<Instant>,
     /// Who started this keeper, if it wants to know how things are.
     pub(crate) service: Service,
-    /// How the last update ended.
-    pub(crate) updated: Option<UpdateOutcome>,
+    /// How the last updates ended, the newest at the end.
+    pub(crate) updates: Vec<UpdateOutcome>,
     pub(crate) update: Option<Update>,
     pub(crate) trial: Option<Trial>,
     /// Beside `Ready`; the daemon's only, so absent when embedded.
@@ -120,7 +120,7 @@ impl Keeper {
             kept: BTreeMap::new(),
             send_again: None,
             service: Service::default(),
-            updated: None,
+            updates: Vec::new(),
             update: None,
             trial: None,
             home,
@@ -291,7 +291,7 @@ impl Keeper {
             keeper_pid: std::process::id(),
             embedded: self.home.is_none(),
             role: self.role(),
-            update: self.updated.clone(),
+            updates: self.updates.clone(),
         }
     }
 

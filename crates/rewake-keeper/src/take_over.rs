@@ -11,7 +11,7 @@ use rewake_unix::limits::OpenFiles;
 use rewake_unix::lock::Lock;
 use rewake_unix::{fd, memfd};
 use rewake_wire::handover::{HandedRun, Handover, MAX_HANDOVER_BYTES, from_bytes};
-use rewake_wire::keeper::{RoleOf, UpdateOutcome};
+use rewake_wire::keeper::RoleOf;
 
 use crate::daemon::{Args, Daemon, Launcher, own_path};
 use crate::error::KeeperError;
@@ -91,7 +91,7 @@ fn keeper_of(home: PathBuf, handover: Handover, left: Left, set: Set) -> Keeper 
     keeper.next_run = handover.next_run;
     keeper.runs = runs.into_iter().collect();
     keeper.kept = kept.into_iter().collect();
-    keeper.updated = Some(handover.update);
+    keeper.updates = handover.updates;
     keeper.trial = former.map(|former| Trial { former, until: Instant::now() + TRIAL });
     // What ended meanwhile has sent its signal to the former self.
     keeper.reap();
@@ -133,14 +133,16 @@ impl Left {
     }
 
     /// Becomes the former executable again. Returns only when that fails, too.
-    fn go_back(self, home: &Path, handover: Handover, error: KeeperError) -> KeeperError {
+    fn go_back(self, home: &Path, mut handover: Handover, error: KeeperError) -> KeeperError {
         let Some(former) = &self.former else { return error };
         let cause = std::error::Error::source(&error).map_or_else(String::new, |cause| format!(": {cause}"));
         let failed = format!("the new executable failed to {error}{cause}");
         log::line(format_args!("{failed}; going back to the former executable"));
-        let update = UpdateOutcome { failed: Some(failed), ..handover.update.clone() };
-        let back = Handover { update, former: None, ..handover };
-        let refused = become_executable(former.as_fd(), home, &back, &self.fds());
+        if let Some(update) = handover.updates.last_mut() {
+            update.failed = Some(failed);
+        }
+        handover.former = None;
+        let refused = become_executable(former.as_fd(), home, &handover, &self.fds());
         log::line(format_args!("the former executable cannot be run: {refused}"));
         error
     }

@@ -24,6 +24,9 @@ const CHECK_WITHIN: Duration = Duration::from_secs(10);
 /// How long the daemon may take to end, once it may: it waits for commands that have just come.
 const DAEMON_LEAVES_WITHIN: Duration = Duration::from_secs(60);
 
+/// Of how many updates it is remembered how they ended: the next may be over before a client has asked about its own.
+const MOST_REMEMBERED: usize = 8;
+
 /// Longest reason of a refusal, bytes. It is one sentence.
 const MAX_REASON_BYTES: usize = 1 << 10;
 
@@ -196,6 +199,14 @@ impl Keeper {
         UpdateOutcome { token, from: env!("CARGO_PKG_VERSION").to_owned(), failed }
     }
 
+    /// What is remembered of updates, with this one.
+    pub(crate) fn updates_with(&self, outcome: UpdateOutcome) -> Vec<UpdateOutcome> {
+        let mut all = self.updates.clone();
+        all.retain(|other| other.token != outcome.token);
+        all.push(outcome);
+        all.split_off(all.len().saturating_sub(MOST_REMEMBERED))
+    }
+
     /// Becomes the new executable; when the kernel refuses, the present one goes on.
     fn hand_over(&mut self) {
         let Some(Update { path, token, versions, exe, former, .. }) = &self.update else { return };
@@ -206,7 +217,7 @@ impl Keeper {
         };
         let failed = format!("`{path}` cannot be run: {error}");
         log::line(format_args!("no update: {failed}"));
-        self.updated = Some(self.outcome(*token, Some(failed)));
+        self.updates = self.updates_with(self.outcome(*token, Some(failed)));
         self.update = None;
     }
 
@@ -215,9 +226,9 @@ impl Keeper {
         let Some(Trial { former, .. }) = self.trial.take() else { return };
         let failed = "the daemon of the new executable ended before it served; the log says why";
         log::line(format_args!("{failed}; going back to the former executable"));
-        let Some(outcome) = self.updated.clone() else { return };
+        let Some(outcome) = self.updates.last().cloned() else { return };
         let outcome = UpdateOutcome { failed: Some(failed.to_owned()), ..outcome };
-        self.updated = Some(outcome.clone());
+        self.updates = self.updates_with(outcome.clone());
         if let Some(handover) = self.handover(Versions::OURS, outcome, None) {
             let error = self.become_executable(former.as_fd(), &handover);
             log::line(format_args!("the former executable cannot be run: {error}"));

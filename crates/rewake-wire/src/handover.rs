@@ -8,7 +8,7 @@ use crate::snapshot::SNAPSHOT;
 use crate::store::FORMAT;
 
 /// Version of this form.
-pub const HANDOVER: u32 = 1;
+pub const HANDOVER: u32 = 2;
 
 /// Largest handover, bytes. A run takes some hundreds.
 pub const MAX_HANDOVER_BYTES: usize = 64 << 20;
@@ -35,7 +35,8 @@ pub struct Handover {
     pub next_run: u64,
     pub runs: Vec<HandedRun>,
     pub kept: Vec<(String, i32)>,
-    pub update: UpdateOutcome,
+    /// How the last updates ended; the one at the end is this.
+    pub updates: Vec<UpdateOutcome>,
     /// The former executable, to go back to when the new one's daemon does not come up; `None`: this is the way back.
     pub former: Option<i32>,
 }

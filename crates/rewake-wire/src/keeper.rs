@@ -105,9 +105,9 @@ pub enum Report {
         /// What it is beside that.
         #[serde(default)]
         role: Role,
-        /// How the last update ended, if there was one.
+        /// How the last updates ended, the newest at the end.
         #[serde(default)]
-        update: Option<UpdateOutcome>,
+        updates: Vec<UpdateOutcome>,
     },
     /// A run that an earlier daemon started; descriptors as in `Spawned`. All of them come between `Ready` and `HeldAll`.
     Held {

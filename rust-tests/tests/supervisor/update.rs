@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rust_tests::client::Client;
 use rust_tests::home::{Home, Output, executable, is_alive, until};
+
+use serde_json::json;
 
 use crate::http::load;
 use crate::supervisor::setup::{Served, keepers, of_home};
@@ -111,6 +114,27 @@ fn of_two_updates_at_once_each_is_done_or_refused() {
     }
     assert_eq!(served.pids(), pids);
     assert_eq!((keepers(home).len(), of_home(home, "--daemon").len()), (1, 1));
+}
+
+#[test]
+fn whoever_asks_late_is_told_of_its_own_update_though_others_came_after_it() {
+    let home = Home::new();
+    home.write("a.js", "setInterval(() => {}, 1e6)");
+    home.rewake(["start", "a.js"]).ok();
+    let (token, path) = (7, copy(&home, "rewake-first"));
+    let ask = json!({ "update": { "path": path, "token": token } });
+    let answer = Client::connect(&home.path()).unwrap().request(&ask).unwrap();
+    assert_eq!(answer["reply"]["reply"], "handing_over", "{answer}");
+    until("the first has taken over", || home.daemon().is_some_and(|daemon| runs(daemon) == path));
+    update(&home, &copy(&home, "rewake-second")).ok();
+    update(&home, Path::new(env!("CARGO_BIN_EXE_bad_update"))).fails();
+    let mut client = Client::connect(&home.path()).unwrap();
+    let mut outcome = |token: u64| client.request(&json!({ "updated": { "token": token } })).unwrap();
+    let first = outcome(token);
+    let told = &first["reply"]["reply"]["updated"];
+    assert!(told["from"].is_string() && told["failed"].is_null(), "{first}");
+    let unknown = outcome(token + 1);
+    assert!(unknown["error"]["error"]["message"].as_str().unwrap().contains("is not known"), "{unknown}");
 }
 
 #[test]

@@ -5,12 +5,12 @@ use std::fs;
 use std::process::Child;
 use std::time::Duration;
 
+use rust_tests::client::Client;
 use rust_tests::home::{Home, is_alive, kill, until};
 use rust_tests::ports::free_port;
 use rust_tests::sim::rng::Rng;
 use serde_json::{Value, json};
 
-use super::client::Client;
 use super::load::{SERVER, end, get, load};
 use super::messages::{Messages, TALKER};
 

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rust_tests::client::Client;
 use rust_tests::home::until;
 use serde_json::json;
-
-use super::client::Client;
 
 /// Above what a socket's buffer holds: it is written and read in parts.
 const LARGE: usize = 400_000;

@@ -53,11 +53,14 @@ pub(crate) fn update(engine: &mut Engine, path: String, token: u64, answer: Answ
 }
 
 pub(crate) fn updated(engine: &Engine, token: u64) -> Result<Reply, ErrorReply> {
-    match &engine.holding.updated {
-        Some(update) if update.token == token => {
-            Ok(Reply::Updated { from: update.from.clone(), failed: update.failed.clone() })
+    match engine.holding.updates.iter().find(|update| update.token == token) {
+        Some(update) => Ok(Reply::Updated { from: update.from.clone(), failed: update.failed.clone() }),
+        None => {
+            let message =
+                "what became of this update is not known: the keeper died meanwhile, or many others came after it";
+            Err(ErrorReply::new(ErrorCode::UpdateRefused, message)
+                .with_hint("`rewake --version` tells which version runs"))
         }
-        Some(_) | None => Err(refused("the daemon died before the new executable took over; what it has is as before")),
     }
 }
 

@@ -7,13 +7,19 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-pub(crate) struct Client {
+/// A connection that has said hello.
+#[derive(Debug)]
+pub struct Client {
     stream: UnixStream,
     calls: u64,
 }
 
 impl Client {
-    pub(crate) fn connect(home: &Path) -> io::Result<Self> {
+    /// Says hello.
+    ///
+    /// # Errors
+    /// No daemon is there, or it ends.
+    pub fn connect(home: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(home.join("rpc.sock"))?;
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         let mut client = Self { stream, calls: 0 };
@@ -23,18 +29,28 @@ impl Client {
     }
 
     /// The reply to one request, an error among them.
-    pub(crate) fn request(&mut self, request: &Value) -> io::Result<Value> {
+    ///
+    /// # Errors
+    /// The daemon ends the connection.
+    pub fn request(&mut self, request: &Value) -> io::Result<Value> {
         self.call(&json!({ "request": request }))
     }
 
-    pub(crate) fn call(&mut self, call: &Value) -> io::Result<Value> {
+    /// The reply to one call.
+    ///
+    /// # Errors
+    /// The daemon ends the connection.
+    pub fn call(&mut self, call: &Value) -> io::Result<Value> {
         self.calls += 1;
         self.write(&json!({ "id": self.calls, "call": call }))?;
         self.read()
     }
 
     /// The next frame.
-    pub(crate) fn read(&mut self) -> io::Result<Value> {
+    ///
+    /// # Errors
+    /// The daemon ends the connection.
+    pub fn read(&mut self) -> io::Result<Value> {
         let mut length = [0; 4];
         self.stream.read_exact(&mut length)?;
         let mut bytes = vec![0; u32::from_be_bytes(length) as usize];
@@ -44,7 +60,7 @@ impl Client {
 
     fn write(&mut self, frame: &Value) -> io::Result<()> {
         let text = frame.to_string();
-        self.stream.write_all(&u32::try_from(text.len()).unwrap().to_be_bytes())?;
+        self.stream.write_all(&u32::try_from(text.len()).map_err(io::Error::other)?.to_be_bytes())?;
         self.stream.write_all(text.as_bytes())
     }
 }
