@@ -35,7 +35,7 @@ test('blocks are told apart', () => {
   assert.ok(run.length >= 8 && files.length >= 4, 'the README has lost its commands')
 })
 
-test('the commands of the README work', { timeout: 180_000 }, async t => {
+test('the commands of the README work', { timeout: 600_000 }, async t => {
   const folder = temporaryFolder(t)
   for (const { marker, text } of files) fs.writeFileSync(path.join(folder, marker.slice('file: '.length)), text)
   fs.mkdirSync(path.join(folder, 'node_modules'))
