@@ -14,7 +14,7 @@ import { until, within } from './support/until.mjs'
 
 const examples = path.join(path.dirname(path.dirname(fileURLToPath(import.meta.url))), 'examples')
 
-test('http: plain node runs it, and SIGINT ends it in order', { timeout: 60_000 }, async t => {
+test('http: plain node runs it, and SIGINT ends it in order', { timeout: 180_000 }, async t => {
   const port = await freePorts(1)
   const env = { ...process.env, PORT: String(port) }
   const child = spawn(process.execPath, ['server.js'], { cwd: path.join(examples, 'http'), env, stdio: 'ignore' })
@@ -25,7 +25,7 @@ test('http: plain node runs it, and SIGINT ends it in order', { timeout: 60_000 
   assert.deepEqual(await within('its end', ended), { code: 0, signal: null })
 })
 
-test('http: under Rewake all instances answer on one port', { timeout: 60_000 }, async t => {
+test('http: under Rewake all instances answer on one port', { timeout: 180_000 }, async t => {
   const port = await freePorts(1)
   const { home, env } = cli(t)
   const file = path.join(examples, 'http', 'ecosystem.config.js')
@@ -37,7 +37,7 @@ test('http: under Rewake all instances answer on one port', { timeout: 60_000 },
   await untilNoneHas(home)
 })
 
-test('sockets: the port stays while every process is replaced', { timeout: 60_000 }, async t => {
+test('sockets: the port stays while every process is replaced', { timeout: 180_000 }, async t => {
   const port = await freePorts(1)
   const { home, env } = cli(t)
   const file = path.join(examples, 'sockets', 'ecosystem.config.js')
@@ -53,7 +53,7 @@ test('sockets: the port stays while every process is replaced', { timeout: 60_00
   await untilNoneHas(home)
 })
 
-test('embed: workers answer, and end with the program', { timeout: 60_000 }, async t => {
+test('embed: workers answer, and end with the program', { timeout: 180_000 }, async t => {
   const folder = temporaryFolder(t)
   const env = { ...shellEnv(folder), TMPDIR: folder }
   const { code, stdout, stderr } = await runToEnd(process.execPath, [path.join(examples, 'embed', 'primes.mjs')], { env })
@@ -66,7 +66,7 @@ test('embed: workers answer, and end with the program', { timeout: 60_000 }, asy
   await untilNoneHas(folder)
 })
 
-test('typescript: it runs where this Node can, and is refused in words where it cannot', { timeout: 60_000 }, async t => {
+test('typescript: it runs where this Node can, and is refused in words where it cannot', { timeout: 180_000 }, async t => {
   const folder = path.join(examples, 'typescript')
   const { home, rewake } = cli(t, folder)
   const { code, stderr } = await rewake('start', 'ecosystem.config.json')

@@ -20,7 +20,7 @@ async function start(t, ...args) {
   return { folder, env, ...(await runToEnd(process.execPath, [script, '--no-build', ...args], { cwd: root, env })) }
 }
 
-test('npm start shows three instances, a kill, a reload and the list, and stops everything', { timeout: 90_000 }, async t => {
+test('npm start shows three instances, a kill, a reload and the list, and stops everything', { timeout: 240_000 }, async t => {
   const { folder, code, stdout, stderr } = await start(t)
   assert.equal(code, 0, stdout + stderr)
   for (const instance of [0, 1, 2]) assert.match(stdout, new RegExp(`/hello: instance ${instance}, process \\d+`))
@@ -34,7 +34,7 @@ test('npm start shows three instances, a kill, a reload and the list, and stops 
   assert.deepEqual(fs.readdirSync(folder), [])
 })
 
-test('npm start -- --keep leaves it running and says how to end it', { timeout: 90_000 }, async t => {
+test('npm start -- --keep leaves it running and says how to end it', { timeout: 240_000 }, async t => {
   const { folder, env, code, stdout, stderr } = await start(t, '--keep')
   const [, home] = /export REWAKE_HOME=(\S+)/.exec(stdout) ?? assert.fail(stdout + stderr)
   const [, bin] = /export PATH=([^:]+):/.exec(stdout)
@@ -48,7 +48,7 @@ test('npm start -- --keep leaves it running and says how to end it', { timeout: 
   await untilNoneHas(folder)
 })
 
-test('npm start fails when something does not work', { timeout: 90_000 }, async t => {
+test('npm start fails when something does not work', { timeout: 240_000 }, async t => {
   const folder = temporaryFolder(t)
   // Nothing can be written there: no home, no daemon.
   const env = { ...process.env, TMPDIR: path.join(folder, 'missing') }

@@ -58,10 +58,10 @@ test('a shape is compared, and a wrong one is noticed', () => {
   }
 })
 
-test('every frame of docs/wire.md', { timeout: 60_000 }, async t => {
+test('every frame of docs/wire.md', { timeout: 180_000 }, async t => {
   assert.ok(frames.length > 15, 'the page has lost its frames')
   const { home, rewake } = cli(t)
-  const started = await rewake('start', app('got.cjs'), '--name', 'web', '--wait-ready')
+  const started = await rewake('start', app('got.cjs'), '--name', 'web', '--wait-ready', '--listen-timeout', '60000')
   assert.equal(started.code, 0, started.stderr)
   const client = connect(t, home)
   // Items come when they come: an answer may be before or behind them.

@@ -14,7 +14,8 @@ testBoth('cluster workers share a port; a reload replaces them, and a bad releas
   const script = path.join(folder, 'server.cjs')
   fs.copyFileSync(app('server.cjs'), script)
   const told = rewake.messages()
-  const before = await rewake.start({ script, name: 'web', instances: 2, reload_soak: 0 })
+  const web = { script, name: 'web', reload_soak: 0, listen_timeout: '1m' }
+  const before = await rewake.start({ ...web, instances: 2 })
   assert.deepEqual(before.map(slot => slot.app.execMode), ['cluster', 'cluster'])
 
   const ports = new Set()
@@ -25,7 +26,7 @@ testBoth('cluster workers share a port; a reload replaces them, and a bad releas
   }
   assert.equal(ports.size, 1)
   const [port] = ports
-  const answer = async () => Number(await (await fetch(`http://127.0.0.1:${port}`)).text())
+  const answer = async () => Number(await (await fetch(`http://127.0.0.1:${port}`, { headers: { connection: 'close' } })).text())
   assert.ok(before.map(slot => slot.pid).includes(await answer()))
 
   const after = await rewake.reload('web')
@@ -36,10 +37,17 @@ testBoth('cluster workers share a port; a reload replaces them, and a bad releas
   }
   assert.ok(after.map(slot => slot.pid).includes(await answer()))
 
-  // Of two reloads at once the second waits for its turn, or is refused, as it is asked.
+  // Of two reloads at once the second waits for its turn, or is refused, as it is asked. The first goes on until the gate is open.
+  const gate = path.join(folder, 'gate')
+  fs.writeFileSync(script, `
+    const open = () => require('node:fs').existsSync(${JSON.stringify(gate)}) && require(${JSON.stringify(app('server.cjs'))})
+    const wait = setInterval(() => open() && clearInterval(wait), 10)
+  `)
   const first = rewake.reload('web')
   await rejects(rewake.reload('web', { wait: false }), 'RELOADING')
-  const [, both] = await Promise.all([first, rewake.reload('web')])
+  const second = rewake.reload('web')
+  fs.writeFileSync(gate, '')
+  const [, both] = await Promise.all([first, second])
   for (const [at, slot] of both.entries()) assert.equal(slot.restarts, after[at].restarts + 2)
   const last = await rewake.reload('web', { wait: false })
 
@@ -54,7 +62,7 @@ testBoth('cluster workers share a port; a reload replaces them, and a bad releas
   await rejects(rewake.scale('web', 0), 'BAD_REQUEST')
 
   const [old] = await rewake.list()
-  const [reloaded] = await rewake.start({ script, name: 'web', instances: 1, reload_soak: 0, env: { NEW: '1' } }, { whenKnown: 'reload' })
+  const [reloaded] = await rewake.start({ ...web, instances: 1, env: { NEW: '1' } }, { whenKnown: 'reload' })
   assert.equal(reloaded.id, old.id)
   assert.notEqual(reloaded.pid, old.pid)
   assert.equal((await rewake.env('web'))[old.id].NEW, '1')

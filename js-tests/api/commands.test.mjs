@@ -6,7 +6,7 @@ import path from 'node:path'
 
 import { afterwards, temporaryFolder } from '../support/folders.mjs'
 import { isAlive, untilGone } from '../support/processes.mjs'
-import { app, testBoth } from '../support/rewake.mjs'
+import { app, testBoth, whenReady } from '../support/rewake.mjs'
 import { find, rejects, until } from '../support/until.mjs'
 
 testBoth('a script is started, listed, stopped, started again and deleted', async (t, rewake) => {
@@ -51,7 +51,7 @@ testBoth('a restart gives another process with another run', async (t, rewake) =
 
 testBoth('a worker that crashes comes back, and the crash is told', async (t, rewake) => {
   const events = rewake.events()
-  const [before] = await rewake.start(app('crash.cjs'), { waitReady: true })
+  const [before] = await rewake.start(app('crash.cjs'), { ...whenReady })
   await rewake.send(before.id, { exit: 3 })
   const exit = await find('the exit', events, ({ event }) => event === 'exit')
   assert.equal(exit.type, 'process')
@@ -69,7 +69,7 @@ testBoth('a worker that crashes comes back, and the crash is told', async (t, re
 
 testBoth('several apps and instances are started at once, each with its number', async (t, rewake) => {
   const slots = await rewake.start([
-    { script: app('talk.cjs'), name: 'a', instances: 2, exec_mode: 'fork', waitReady: true },
+    { script: app('talk.cjs'), name: 'a', instances: 2, exec_mode: 'fork', ...whenReady },
     { script: app('quiet.cjs'), name: 'b' }
   ])
   assert.deepEqual(slots.map(({ name, instance }) => [name, instance]), [['a', 0], ['a', 1], ['b', 0]])
@@ -114,14 +114,14 @@ testBoth('the environment of a start is the caller\'s with the app\'s over it', 
 
 testBoth('a signal reaches the process', async (t, rewake) => {
   const messages = rewake.messages()
-  await rewake.start(app('signals.cjs'), { waitReady: true })
+  await rewake.start(app('signals.cjs'), { ...whenReady })
   await rewake.signal('signals', 'SIGUSR2')
   await find('the signal', messages, ({ data }) => data?.got === 'SIGUSR2')
 })
 
 testBoth('a stop ends also what the process started and will not end by itself', async (t, rewake) => {
   const messages = rewake.messages()
-  const [slot] = await rewake.start(app('stubborn.cjs'), { waitReady: true, killTimeout: 200 })
+  const [slot] = await rewake.start(app('stubborn.cjs'), { ...whenReady, killTimeout: 200 })
   const { data } = await find('the child', messages, ({ data }) => data?.child)
   await rewake.stop('all')
   await untilGone([slot.pid, data.child])
@@ -154,7 +154,7 @@ testBoth('refusals have codes, and change nothing else', async (t, rewake) => {
 })
 
 testBoth('a process that ends before it has settled fails its start', async (t, rewake) => {
-  const error = await rejects(rewake.start(app('broken.cjs'), { settleMs: 5000, autorestart: false }), 'EXITED_EARLY')
+  const error = await rejects(rewake.start(app('broken.cjs'), { settleMs: 60_000, autorestart: false }), 'EXITED_EARLY')
   assert.match(error.message, /7/)
   const [slot] = await until('the slot to be down', async () => {
     const slots = await rewake.describe('broken')

@@ -5,13 +5,13 @@ import { getEventListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 import { afterwards } from '../support/folders.mjs'
-import { app, testBoth } from '../support/rewake.mjs'
+import { app, testBoth, whenReady } from '../support/rewake.mjs'
 import { find, rejects, within } from '../support/until.mjs'
 
 testBoth('logs come line by line, of both streams or of one', async (t, rewake) => {
   const all = rewake.logs()
   const errors = rewake.logs({ stream: 'err' })
-  await rewake.start(app('talk.cjs'), { waitReady: true, env: { GREETING: 'Grüße' } })
+  await rewake.start(app('talk.cjs'), { ...whenReady, env: { GREETING: 'Grüße' } })
   const hello = await find('the greeting', all, () => true)
   assert.deepEqual([hello.type, hello.name, hello.stream, hello.line], ['log', 'talk', 'out', 'hello from 0 Grüße'])
   assert.ok(hello.at instanceof Date)
@@ -39,7 +39,7 @@ testBoth('a subscription begins with the call and ends with the loop', async (t,
 
 testBoth('events and messages come in one feed, told apart by their type', async (t, rewake) => {
   const feed = rewake.events({ messages: true })
-  await rewake.start(app('echo.cjs'), { waitReady: true })
+  await rewake.start(app('echo.cjs'), { ...whenReady })
   await rewake.send('echo', 'x')
   const types = new Set()
   await find('the echo', feed, item => types.add(item.type) && item.type === 'message' && item.data.echo === 'x')
@@ -48,8 +48,8 @@ testBoth('events and messages come in one feed, told apart by their type', async
 
 testBoth('a feed of one target has nothing of another', async (t, rewake) => {
   await rewake.start([
-    { script: app('echo.cjs'), name: 'a', waitReady: true },
-    { script: app('echo.cjs'), name: 'b', waitReady: true }
+    { script: app('echo.cjs'), name: 'a', ...whenReady },
+    { script: app('echo.cjs'), name: 'b', ...whenReady }
   ])
   const feed = rewake.messages({ target: 'b' })
   await rewake.send('a', 1)
@@ -105,7 +105,7 @@ testBoth('a reader that is far behind is told how much it missed, and costs no m
   const gaps = []
   const behind = rewake.logs({ onMissed: count => gaps.push(count) })
   const errors = rewake.logs({ stream: 'err' })
-  await rewake.start(app('talk.cjs'), { waitReady: true })
+  await rewake.start(app('talk.cjs'), { ...whenReady })
   const before = process.memoryUsage().rss
   const [times, each, line] = [80, 1000, 'x'.repeat(2000)]
   for (let time = 0; time < times; time++) await rewake.send('talk', { repeat: [each, line] })

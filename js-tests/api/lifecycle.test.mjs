@@ -41,7 +41,7 @@ for (const [how, expected] of [
   ['dispose', { code: 0, signal: null }],
   ['shutdown', { code: 0, signal: null }]
 ]) {
-  test(`an embedding program that ends by ${how} leaves no worker`, { timeout: 60_000 }, async t => {
+  test(`an embedding program that ends by ${how} leaves no worker`, { timeout: 180_000 }, async t => {
     const program = host(t, 'ends.mjs', [how])
     const pids = await program.says()
     const { code, signal, errors } = await program.ended()
@@ -51,7 +51,7 @@ for (const [how, expected] of [
 }
 
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL', 'SIGSEGV']) {
-  test(`an embedding program that dies of ${signal} leaves no worker`, { timeout: 60_000 }, async t => {
+  test(`an embedding program that dies of ${signal} leaves no worker`, { timeout: 180_000 }, async t => {
     const program = host(t, 'ends.mjs', ['wait'])
     const pids = await program.says()
     assert.ok(pids.every(isAlive), 'running workers keep the program alive')
@@ -62,7 +62,7 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGKILL', 'SIGSEGV']) {
 }
 
 for (const what of ['nothing', 'stopped', 'ended by itself', 'abandoned feeds']) {
-  test(`an embedding program ends by itself: ${what}`, { timeout: 60_000 }, async t => {
+  test(`an embedding program ends by itself: ${what}`, { timeout: 180_000 }, async t => {
     const program = host(t, 'idle.mjs', [what])
     assert.equal(await program.says(), 'done')
     assert.deepEqual(await program.ended(), { code: 0, signal: null, errors: '' })
@@ -70,7 +70,7 @@ for (const what of ['nothing', 'stopped', 'ended by itself', 'abandoned feeds'])
 }
 
 for (const what of ['nothing', 'abandoned feeds']) {
-  test(`a connected program ends by itself: ${what}`, { timeout: 60_000 }, async t => {
+  test(`a connected program ends by itself: ${what}`, { timeout: 180_000 }, async t => {
     const { home } = await daemon(t)
     const program = host(t, 'idle.mjs', [what, home])
     assert.equal(await program.says(), 'done')
@@ -78,7 +78,7 @@ for (const what of ['nothing', 'abandoned feeds']) {
   })
 }
 
-test('a reader that waits keeps a connected program alive until it has read', { timeout: 60_000 }, async t => {
+test('a reader that waits keeps a connected program alive until it has read', { timeout: 180_000 }, async t => {
   const rewake = await daemon(t)
   const program = host(t, 'idle.mjs', ['waits for an event', rewake.home])
   assert.equal(await program.says(), 'waiting')
@@ -88,7 +88,7 @@ test('a reader that waits keeps a connected program alive until it has read', { 
   assert.equal((await program.ended()).code, 0)
 })
 
-test('connections that nobody refers to any more are closed', { timeout: 60_000 }, async t => {
+test('connections that nobody refers to any more are closed', { timeout: 180_000 }, async t => {
   const { home } = await daemon(t)
   const program = host(t, 'collected.mjs', [home])
   assert.equal(await program.says(), 0)
@@ -96,7 +96,7 @@ test('connections that nobody refers to any more are closed', { timeout: 60_000 
 })
 
 for (const how of ['terminate', 'close', 'exit', 'throw']) {
-  test(`worker threads that embed and end by ${how} leave neither worker nor thread`, { timeout: 120_000 }, async t => {
+  test(`worker threads that embed and end by ${how} leave neither worker nor thread`, { timeout: 180_000 }, async t => {
     const program = host(t, 'threads.mjs', [how, '4'])
     const { pids, threads } = await program.says()
     assert.equal(threads, 1, 'only the main thread has a session left')

@@ -2,14 +2,14 @@
 
 import assert from 'node:assert/strict'
 
-import { app, testBoth } from '../support/rewake.mjs'
+import { app, testBoth, whenReady } from '../support/rewake.mjs'
 import { find, rejects } from '../support/until.mjs'
 
 const ODD_VALUES = [0, -1.5, '', 'ä\u0000\u2028\ud800', null, true, [], {}, { a: { b: [1, 'x'] } }, { __proto__: null, type: 'x' }]
 
 testBoth('messages arrive unchanged and in order, both ways', async (t, rewake) => {
   const messages = rewake.messages({ target: undefined })
-  const [slot] = await rewake.start(app('echo.cjs'), { waitReady: true })
+  const [slot] = await rewake.start(app('echo.cjs'), { ...whenReady })
   for (const value of ODD_VALUES) await rewake.send('echo', value)
   const echoes = []
   const last = ODD_VALUES.length
@@ -23,7 +23,7 @@ testBoth('messages arrive unchanged and in order, both ways', async (t, rewake) 
 
 testBoth('a message of megabytes passes', async (t, rewake) => {
   const messages = rewake.messages()
-  await rewake.start(app('echo.cjs'), { waitReady: true })
+  await rewake.start(app('echo.cjs'), { ...whenReady })
   const text = 'ü'.repeat(2 << 20)
   await rewake.send('echo', { text })
   const { data } = await find('the echo', messages, ({ data }) => data?.echo)
@@ -37,7 +37,7 @@ testBoth('sending to what cannot hear is refused', async (t, rewake) => {
   await rewake.stop('deaf')
   await rejects(rewake.send('deaf', 1), 'NOT_RUNNING')
   const events = rewake.events({ messages: true })
-  await rewake.start(app('crash.cjs'), { waitReady: true })
+  await rewake.start(app('crash.cjs'), { ...whenReady })
   await rewake.send('crash', { disconnect: true })
   for (;;) {
     const error = await rewake.send('crash', {}).then(() => undefined, error => error)

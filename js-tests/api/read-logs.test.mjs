@@ -6,15 +6,17 @@ import path from 'node:path'
 import { test } from 'node:test'
 
 import { temporaryFolder } from '../support/folders.mjs'
-import { app, daemon, testBoth } from '../support/rewake.mjs'
+import { app, daemon, testBoth, whenReady } from '../support/rewake.mjs'
 import { find, rejects, until, within } from '../support/until.mjs'
 
 /** An app that talks when it is told to, with log files of its own. */
 async function talker(t, rewake, name = 'talk') {
   const folder = temporaryFolder(t)
   const files = { out_file: path.join(folder, `${name}.out`), error_file: path.join(folder, `${name}.err`) }
-  await rewake.start({ script: app('talk.cjs'), name, waitReady: true, ...files })
-  const written = text => until(`${text} in the log`, () => fs.readFileSync(files.out_file, 'utf8').includes(text))
+  await rewake.start({ script: app('talk.cjs'), name, ...whenReady, ...files })
+  // The file comes into being with its first line, which may be later than the app's word that it is ready.
+  const read = () => (fs.existsSync(files.out_file) ? fs.readFileSync(files.out_file, 'utf8') : '')
+  const written = text => until(`${text} in the log`, () => read().includes(text))
   return { ...files, say: async lines => { await rewake.send(name, { out: lines }); await written(lines.at(-1)) } }
 }
 
@@ -61,7 +63,7 @@ testBoth('without following it ends; lines are chosen by time, level and text', 
 })
 
 testBoth('what is written from now on is chosen without any file', async (t, rewake) => {
-  await rewake.start(app('talk.cjs'), { waitReady: true })
+  await rewake.start(app('talk.cjs'), { ...whenReady })
   const feed = rewake.logs({ target: 'talk', grep: /^wanted/, level: 'warn' })
   // The subscription has begun when what was asked after it is answered.
   await rewake.ping()
@@ -105,7 +107,7 @@ testBoth('a reader that stops delays nobody, misses nothing, and costs no memory
   await feed.return()
 })
 
-test('leaving the loop ends the thread that reads, and so does an aborted signal', { timeout: 60_000 }, async t => {
+test('leaving the loop ends the thread that reads, and so does an aborted signal', { timeout: 180_000 }, async t => {
   const rewake = await daemon(t)
   const { say } = await talker(t, rewake)
   await say(['one'])

@@ -9,7 +9,7 @@ import { connect, embed } from '../../npm/rewake/index.mjs'
 import { afterwards, temporaryFolder } from '../support/folders.mjs'
 import { host } from '../support/host.mjs'
 import { parentOf, untilGone } from '../support/processes.mjs'
-import { app, daemon, testBoth } from '../support/rewake.mjs'
+import { app, daemon, testBoth, whenReady } from '../support/rewake.mjs'
 import { find, rejects, within } from '../support/until.mjs'
 
 const asyncDispose = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')
@@ -127,7 +127,7 @@ test('scripts find a Node where PATH has none, and embedded they run on their ho
 test('an embedded engine whose keeper is killed says so, and leaves no worker', async () => {
   const rewake = await embed()
   const messages = rewake.messages()
-  const [slot] = await rewake.start(app('stubborn.cjs'), { waitReady: true, killTimeout: 100 })
+  const [slot] = await rewake.start(app('stubborn.cjs'), { ...whenReady, killTimeout: 100 })
   const { data } = await find('the child', messages, ({ data }) => data?.child)
   const ended = find('the end', messages, () => false).then(() => undefined, error => error)
   process.kill(parentOf(slot.pid), 'SIGKILL')

@@ -5,7 +5,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 
 import { temporaryFolder } from '../support/folders.mjs'
-import { testBoth } from '../support/rewake.mjs'
+import { testBoth, whenReady } from '../support/rewake.mjs'
 import { rejects } from '../support/until.mjs'
 
 const server = `
@@ -20,7 +20,7 @@ testBoth('an app keeps its sockets over a reload, and two apps cannot have one',
   fs.writeFileSync(script, server)
   const file = path.join(folder, 'a.sock')
   const sockets = [{ address: '127.0.0.1:0', name: 'http' }, file]
-  const [slot] = await rewake.start({ script, name: 'web', instances: 1, waitReady: true, sockets })
+  const [slot] = await rewake.start({ script, name: 'web', instances: 1, ...whenReady, sockets })
   assert.equal(slot.app.execMode, 'fork')
   assert.deepEqual(slot.sockets.map(({ name }) => name), ['http', 'web'])
   assert.equal(slot.sockets[1].address, `unix:${file}`)

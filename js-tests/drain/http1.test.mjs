@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import https from 'node:https'
 import tls from 'node:tls'
 
-import { GRACE_MS, LATE_MS, client, connection, hammer, onEachNode, serve } from './support.mjs'
+import { EARLY_MS, GRACE_MS, LATE_MS, client, connection, hammer, onEachNode, serve } from './support.mjs'
 import { until, within } from '../support/until.mjs'
 
 const request = (path, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`
@@ -14,7 +14,7 @@ const insecure = { module: https, rejectUnauthorized: false }
 
 /** Clients of every pace, some without a pause, some that think almost as long as the grace. */
 async function closedUnderLoad(t, node, kind, options) {
-  const server = await serve(t, node, kind)
+  const server = await serve(t, node, kind, { realClock: true })
   const asked = { count: 0 }
   const clients = Array.from({ length: 24 }, (_, at) => {
     const { get } = client(t, server.port, options)
@@ -44,13 +44,11 @@ onEachNode('an idle connection is cut when its grace is over, and not before', a
   const [idle, silent] = [await connection(t, server.port), await connection(t, server.port)]
   idle.socket.write(request('/quick'))
   await until('an answer', () => idle.received.endsWith('ok'))
-  const closedAt = Date.now()
   await server.close()
   // One was answered, the other never asked.
-  for (const { endedAt } of await until('the end of both', () => idle.endedAt && silent.endedAt && [idle, silent])) {
-    const after = endedAt - closedAt
-    assert.ok(after >= GRACE_MS * 0.9 && after <= GRACE_MS + LATE_MS, `cut after ${after} ms`)
-  }
+  assert.equal(await server.pass(GRACE_MS - EARLY_MS), 2)
+  assert.equal(await server.pass(EARLY_MS + LATE_MS), 0)
+  await until('the end of both', () => idle.endedAt && silent.endedAt)
   await server.endsByItself()
 })
 
@@ -62,7 +60,9 @@ onEachNode('a TLS connection that never asked is cut when its grace is over', as
   await server.close()
   const ended = once(silent, 'close')
   silent.resume()
-  await within('the end', ended, GRACE_MS + LATE_MS)
+  assert.equal(await server.pass(GRACE_MS - EARLY_MS), 1)
+  assert.equal(await server.pass(EARLY_MS + LATE_MS), 0)
+  await within('the end', ended)
   await server.endsByItself()
 })
 
@@ -76,6 +76,7 @@ onEachNode('an answer that is being made at the close says that it is the last',
   assert.deepEqual([body, headers.connection], ['held', 'close'])
   // Its head was sent before.
   assert.equal((await started).body, 'started and ended')
+  assert.equal(await server.pass(GRACE_MS + LATE_MS), 0)
   await server.endsByItself()
 })
 
@@ -85,9 +86,11 @@ onEachNode('an answer that ends after the grace has its connection spared for a 
   long.socket.write(request('/started'))
   await server.says('held')
   await server.close()
-  await until('the end of the grace', () => idle.endedAt)
+  assert.equal(await server.pass(GRACE_MS + LATE_MS), 1)
+  await until('the end of the other', () => idle.endedAt)
   server.send('answer')
   await until('the answer', () => long.received.includes('and ended'))
+  assert.equal(await server.pass(GRACE_MS - EARLY_MS), 1)
   long.received = ''
   long.socket.write(request('/quick'))
   await until('the end', () => long.endedAt)
@@ -98,13 +101,15 @@ onEachNode('an answer that ends after the grace has its connection spared for a 
 onEachNode('an answer that the network has not taken yet is not cut', async (t, node) => {
   const server = await serve(t, node, 'http')
   const [slow, idle] = [await connection(t, server.port), await connection(t, server.port)]
+  slow.socket.once('data', () => slow.socket.pause())
   slow.socket.write(request('/big'))
   await until('its beginning', () => slow.received.length > 0)
-  slow.socket.pause()
   await server.close()
-  await until('the end of the grace', () => idle.endedAt)
+  assert.equal(await server.pass(GRACE_MS + LATE_MS), 1)
+  await until('the end of the other', () => idle.endedAt)
   slow.socket.resume()
   await until('all of it', () => slow.received.endsWith('x') && slow.received.length > 16 << 20)
+  assert.equal(await server.pass(GRACE_MS + LATE_MS), 0)
   await until('its end', () => slow.endedAt)
   await server.endsByItself()
 })
@@ -133,7 +138,10 @@ onEachNode('requests that were sent without waiting are all answered', async (t,
   await server.close()
   after.socket.write(request('/later') + request('/later') + request('/later'))
   server.send('answer')
-  await until('the end', () => after.endedAt && before.endedAt)
+  await until('the answers', () => before.received.endsWith('ok'))
+  await until('the end of the other', () => after.endedAt)
+  assert.equal(await server.pass(GRACE_MS + LATE_MS), 0)
+  await until('the end', () => before.endedAt)
   assert.equal(before.received.match(/HTTP\/1.1 200 OK/g).length, 2)
   assert.deepEqual(after.received.match(/Connection: [-a-z]+/g).slice(1), ['Connection: keep-alive', 'Connection: keep-alive', 'Connection: close'])
   await server.endsByItself()
@@ -145,7 +153,8 @@ onEachNode('upgraded connections are left alone', async (t, node) => {
   upgraded.socket.write(request('/', 'Connection: Upgrade\r\nUpgrade: echo\r\n'))
   await until('the upgrade', () => upgraded.received.includes('101'))
   await server.close()
-  await until('the end of the grace', () => idle.endedAt)
+  await server.pass(GRACE_MS + LATE_MS)
+  await until('the end of the other', () => idle.endedAt)
   upgraded.socket.write('still there')
   await until('the echo', () => upgraded.received.endsWith('still there'))
   assert.equal(server.hasSaid('closed'), false)
@@ -154,7 +163,7 @@ onEachNode('upgraded connections are left alone', async (t, node) => {
 })
 
 onEachNode('connections of plain servers are left alone', async (t, node) => {
-  const server = await serve(t, node, 'net')
+  const server = await serve(t, node, 'net', { realClock: true })
   const one = await connection(t, server.port)
   one.socket.write('before')
   await until('the echo', () => one.received === 'before')

@@ -14,16 +14,18 @@ import { until, within } from '../support/until.mjs'
 const here = path.dirname(fileURLToPath(import.meta.url))
 
 export const helper = path.join(here, '..', '..', 'crates', 'rewake-engine', 'src', 'drain', 'helper.cjs')
-/** How long an idle connection is spared, and how late it may be cut after that. */
+/** How long an idle connection is spared, and how late it may be cut after that, both by the helper's clock. */
 export const GRACE_MS = 1000
 export const LATE_MS = 500
+/** So much earlier nothing is cut: the helper looks ten times a second. */
+export const EARLY_MS = 100
 
 /** This Node, and those of `REWAKE_TEST_NODES` (colon separated). */
 export const nodes = [process.execPath, ...(process.env.REWAKE_TEST_NODES ?? '').split(':').filter(Boolean)]
 
 /** One test for each Node that apps run on. */
 export function onEachNode(name, body) {
-  for (const node of nodes) test(nodes.length === 1 ? name : `${name} (${node})`, { timeout: 60_000 }, t => body(t, node))
+  for (const node of nodes) test(nodes.length === 1 ? name : `${name} (${node})`, { timeout: 180_000 }, t => body(t, node))
 }
 
 export function app(name) {
@@ -54,13 +56,21 @@ export function run(t, node, args, { with: options = ['--require', helper], env 
   }
 }
 
-/** A server of this kind, listening. */
-export async function serve(t, node, kind) {
-  const server = run(t, node, [app('server.cjs'), kind])
+/** A server of this kind, listening. Its helper's time stands still but for `pass`, unless the clock is the real one. */
+export async function serve(t, node, kind, { realClock = false } = {}) {
+  const clock = realClock ? [] : ['--require', app('clock.cjs')]
+  const server = run(t, node, [app('server.cjs'), kind], { with: [...clock, '--require', helper] })
   const port = await server.says('port')
   return {
     ...server,
     port,
+    /** Lets so much of the helper's time pass; how many connections are left then. */
+    async pass(ms) {
+      server.send({ pass: ms })
+      await server.says('passed')
+      server.send('count')
+      return server.says('count')
+    },
     async close() {
       server.send('close')
       await server.says('closing')
@@ -102,10 +112,20 @@ export async function connection(t, port) {
   return it
 }
 
-/** Asks again and again until an answer says that the connection closes; every request must be answered. */
+/**
+ * Asks again and again until an answer says that the connection closes. Every request must be answered, but for one of a client that took, on
+ * this machine, about the grace or longer since it asked before: whoever is so late may find its connection cut.
+ */
 export async function hammer(asks, thinkMs) {
+  let askedAt = Infinity
   for (let answered = 1; ; answered++) {
-    const { body, headers, status } = await asks()
+    const before = askedAt
+    askedAt = performance.now()
+    const answer = await asks().catch(error => {
+      if (performance.now() - before < GRACE_MS * 0.9) throw error
+    })
+    if (answer === undefined) return answered
+    const { body, headers, status } = answer
     assert.deepEqual({ body, status }, { body: 'ok', status: 200 })
     if (headers.connection === 'close') return answered
     assert.equal(headers.connection, 'keep-alive')

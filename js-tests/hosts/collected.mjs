@@ -17,7 +17,7 @@ async function use() {
 }
 
 for (let index = 0; index < 10; index++) await use()
-for (let tries = 0; sessions() > 0 && tries < 1000; tries++) {
+for (let tries = 0; sessions() > 0 && tries < 6000; tries++) {
   collect()
   await sleep(10)
 }

@@ -26,7 +26,7 @@ if (isMainThread) {
     await ended
   }
   // The threads of the sessions go away on their own.
-  for (let tries = 0; sessions() > 1 && tries < 1000; tries++) await sleep(10)
+  for (let tries = 0; sessions() > 1 && tries < 6000; tries++) await sleep(10)
   await own.ping()
   say({ pids, threads: sessions() })
   await own.close()

@@ -12,7 +12,7 @@ import { until } from './until.mjs'
 const { locate, target } = createRequire(import.meta.url)('../../npm/rewake/lib/loader.cjs')
 
 /** Runs a program to its end: `{ code, signal, stdout, stderr }`. */
-export function runToEnd(program, args, { cwd, env, input = '', timeoutMs = 60_000 } = {}) {
+export function runToEnd(program, args, { cwd, env, input = '', timeoutMs = 180_000 } = {}) {
   const child = spawn(program, args, { cwd, env, timeout: timeoutMs, killSignal: 'SIGKILL' })
   let [stdout, stderr] = ['', '']
   child.stdout.setEncoding('utf8').on('data', text => (stdout += text))

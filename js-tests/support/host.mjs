@@ -26,7 +26,7 @@ export function host(t, name, args = [], env = {}) {
     pid: child.pid,
     /** The next line that it says, as a value. */
     async says() {
-      const { done, value } = await within(`a line from ${name}; stderr: ${errors}`, lines.next(), 60_000)
+      const { done, value } = await within(`a line from ${name}; stderr: ${errors}`, lines.next(), 120_000)
       assert.ok(!done, `${name} ended without another word; stderr: ${errors}`)
       return JSON.parse(value)
     },

@@ -15,6 +15,9 @@ export function app(name) {
   return path.join(apps, name)
 }
 
+/** Online once it says so, however slowly it comes up: by default an app that is late counts as online before it listens. */
+export const whenReady = { waitReady: true, listenTimeout: '1m' }
+
 /** A connection to a daemon in a home of its own, which ends with the test. */
 export async function daemon(t) {
   const home = temporaryFolder(t)
@@ -35,6 +38,6 @@ async function embedded(t) {
 
 /** One test on each kind of supervisor. */
 export function testBoth(name, body) {
-  test(`${name} (daemon)`, { timeout: 60_000 }, async t => body(t, await daemon(t)))
-  test(`${name} (embedded)`, { timeout: 60_000 }, async t => body(t, await embedded(t)))
+  test(`${name} (daemon)`, { timeout: 180_000 }, async t => body(t, await daemon(t)))
+  test(`${name} (embedded)`, { timeout: 180_000 }, async t => body(t, await embedded(t)))
 }

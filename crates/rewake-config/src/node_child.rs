@@ -99,8 +99,8 @@ fn read_line(from: &mut UnixStream, deadline: Instant, max_bytes: usize) -> io::
 
 /// Whether a child that closed its end has ended too, or does so soon. It is left to be reaped.
 fn has_ended(pid: u32, deadline: Instant) -> bool {
-    // Between the close of its descriptors and its end a process has nothing left to do; a second is for a busy machine.
-    let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_secs(1));
+    // Between the close of its descriptors and its end a process has nothing left to do; the seconds are for a busy machine.
+    let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_secs(5));
     let ended = pidfd::open(pid).and_then(|pidfd| poll::wait(&[(pidfd.as_fd(), Interest::Read)], Some(left)));
     ended.is_ok_and(|ready| ready == [true])
 }

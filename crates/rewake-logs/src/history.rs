@@ -130,9 +130,19 @@ mod tests {
     use super::*;
     use crate::{Origin, Wishes};
 
+    /// 2026-11-21T13:45:00Z, whatever this machine's clock says.
+    const NOW_MS: u64 = 1_795_268_700_000;
+
+    /// Says that the file was last written so many minutes ago.
+    fn date(path: &Path, minutes: u64) {
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(NOW_MS - minutes * 60_000);
+        fs::File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
+    }
+
     fn log(folder: &Path, name: &str, text: &str) -> Log {
         let path = folder.join(name);
         fs::write(&path, text).unwrap();
+        date(&path, 0);
         Log::plain(path, Origin::named(name, Stream::Out))
     }
 
@@ -144,7 +154,7 @@ mod tests {
     }
 
     fn read(logs: &[Log], wishes: &Wishes) -> Vec<String> {
-        let query = Query::new(wishes, 1_795_268_700_000).unwrap();
+        let query = Query::new(wishes, NOW_MS.cast_signed()).unwrap();
         let mut history = History::open(logs, &query);
         assert!(history.failed().is_empty());
         let mut texts: Vec<String> = Vec::new();
@@ -189,14 +199,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let log = log(dir.path(), "out.log", "2026-11-21T13:40:00Z five\n2026-11-21T13:44:00Z six\n");
         let gone = "2026-11-21T12:00:00Z one\n2026-11-21T13:10:00Z two\n  of two\n";
-        compressed(&dir.path().join("out__2026-11-21_13-15-00.log.gz"), gone);
-        fs::write(
-            dir.path().join("out__2026-11-21_13-35-00.log"),
-            "2026-11-21T13:20:00Z three\n2026-11-21T13:30:00Z four\n",
-        )
-        .unwrap();
-        let old = fs::File::options().write(true).open(dir.path().join("out__2026-11-21_13-15-00.log.gz")).unwrap();
-        old.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+        let names = ["out__2026-11-21_13-15-00.log.gz", "out__2026-11-21_13-35-00.log"];
+        let [older, newer] = names.map(|name| dir.path().join(name));
+        compressed(&older, gone);
+        fs::write(&newer, "2026-11-21T13:20:00Z three\n2026-11-21T13:30:00Z four\n").unwrap();
+        date(&older, 30);
+        date(&newer, 10);
         let logs = [log];
         let last = |lines, since| -> Vec<String> {
             let texts = read(&logs, &wishes(lines, Some(since)));
@@ -215,7 +223,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let text: String = (0..50).map(|at| format!("line {at}\n")).collect();
         let logs = [log(dir.path(), "out.log", &text)];
-        let query = Query::new(&wishes(None, Some("1m")), 1_795_268_700_000).unwrap();
+        let query = Query::new(&wishes(None, Some("1m")), NOW_MS.cast_signed()).unwrap();
         assert_eq!(History::open(&logs, &query).lacking_times(), [0]);
         assert_eq!(read(&logs, &wishes(None, Some("1m"))).len(), 15);
     }

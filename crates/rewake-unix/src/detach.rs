@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(text, format!("/dev/null {pid}={pid}"));
         let pidfd = crate::pidfd::open(pid).unwrap();
         let end = [(pidfd.as_fd(), crate::poll::Interest::Read)];
-        crate::poll::wait(&end, Some(std::time::Duration::from_secs(10))).unwrap();
+        crate::poll::wait(&end, Some(std::time::Duration::from_secs(60))).unwrap();
         assert_eq!(crate::pidfd::wait(pidfd.as_fd(), false).unwrap(), Some(crate::reap::Ended::Code(0)));
     }
 

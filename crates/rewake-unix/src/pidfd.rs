@@ -142,7 +142,7 @@ mod tests {
             let pidfd = open(child.id()).unwrap();
             assert_eq!(ended(pidfd.as_fd(), child.id()), None, "it runs");
             drop(child.stdin.take());
-            poll::wait(&[(pidfd.as_fd(), Interest::Read)], Some(std::time::Duration::from_secs(10))).unwrap();
+            poll::wait(&[(pidfd.as_fd(), Interest::Read)], Some(std::time::Duration::from_secs(60))).unwrap();
             assert_eq!(ended(pidfd.as_fd(), child.id()), Some(expected), "a zombie");
             child.wait().unwrap();
             let told = ended(pidfd.as_fd(), child.id());

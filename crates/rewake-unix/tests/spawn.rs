@@ -18,7 +18,7 @@ const EACCES: i32 = 13;
 const ENOTDIR: i32 = 20;
 
 /// Far more than any step needs on a busy machine; only a hang reaches it.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 struct Done {
     output: String,

@@ -4,6 +4,8 @@ import { createServer } from 'node:http'
 
 await new Promise(resolve => setImmediate(resolve))
 const server = createServer((_, response) => response.end('ok'))
+// A client that is slow is not cut by Node itself.
+server.keepAliveTimeout = 3600_000
 process.on('message', message => {
   if (message === 'leave') return process.disconnect()
   server.close()

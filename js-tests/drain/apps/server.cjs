@@ -43,10 +43,11 @@ if (kind === 'http') {
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n')
     socket.on('error', () => {}).pipe(socket)
   })
-  // What is measured is the helper's time, not Node's.
-  server.keepAliveTimeout = 60_000
 }
+// What is measured is the helper's time, not Node's.
+server.keepAliveTimeout = 3600_000
 process.on('message', message => {
+  if (message === 'count') server.getConnections((_, count) => process.send({ count }))
   if (message === 'answer') held.splice(0).forEach(go => go())
   // The channel is what else keeps this process alive.
   if (message === 'leave') process.disconnect()

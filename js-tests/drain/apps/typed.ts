@@ -3,6 +3,7 @@
 import { createServer, type Server } from 'node:http'
 
 const server: Server = createServer((_, response) => response.end('ok'))
+server.keepAliveTimeout = 3600_000
 process.on('message', (message: unknown) => {
   if (message === 'leave') return process.disconnect()
   server.close()

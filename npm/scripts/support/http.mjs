@@ -4,8 +4,13 @@ import http from 'node:http'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
+/** An answer that comes at all comes within this, however busy the machine is. */
+const ANSWER_MS = 60_000
+/** So long one question waits for its answer where another is asked after it. */
+const AGAIN_MS = 2000
+
 /** Asks a server on this machine, on a connection of its own or the agent's; the body as a value, or an error. */
-export function ask(port, path = '/', { timeoutMs = 2000, agent = false } = {}) {
+export function ask(port, path = '/', { timeoutMs = ANSWER_MS, agent = false } = {}) {
   return new Promise((resolve, reject) => {
     const request = http.get({ host: '127.0.0.1', port, path, agent, timeout: timeoutMs }, response => {
       let body = ''
@@ -26,10 +31,10 @@ export function ask(port, path = '/', { timeoutMs = 2000, agent = false } = {}) 
 }
 
 /** Asks until `predicate` likes the answer, and gives that answer; fails after `boundMs`. */
-export async function askUntil(port, predicate, boundMs = 10_000) {
+export async function askUntil(port, predicate, boundMs = ANSWER_MS) {
   const end = Date.now() + boundMs
   for (;;) {
-    const answer = await ask(port).catch(() => undefined)
+    const answer = await ask(port, '/', { timeoutMs: AGAIN_MS }).catch(() => undefined)
     if (answer && predicate(answer)) return answer
     if (Date.now() > end) throw new Error(`waited ${boundMs} ms for another process to answer on port ${port}`)
     await sleep(1)

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rewake_config::{ConfigErrors, Context, Loaded, Options, load_file, load_object, load_script};
 use rewake_wire::AppSpec;
@@ -21,7 +22,9 @@ impl Bench {
         let cwd = folder.path().canonicalize().unwrap();
         let env = BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap())]);
         let context = Context { user_home: Some(cwd.join("home")), cwd, env };
-        let bench = Self { folder, context, options: Options::default() };
+        // Node may be slow on a busy machine.
+        let options = Options { js_timeout: Duration::from_secs(60), ..Options::default() };
+        let bench = Self { folder, context, options };
         bench.write("app.js", "setInterval(() => {}, 1000)\n");
         bench
     }

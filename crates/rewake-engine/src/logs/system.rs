@@ -210,7 +210,7 @@ mod tests {
 
     fn text(socket: &UnixDatagram) -> String {
         let mut buffer = [0; 70_000];
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
         let count = socket.recv(&mut buffer).expect("a datagram comes within the bound");
         String::from_utf8_lossy(&buffer[..count]).into_owned()
     }
@@ -227,7 +227,7 @@ mod tests {
         for at in 0..ALL {
             forwarder.forward(&to, said(format!("line {at}")));
         }
-        assert!(begun.elapsed() < Duration::from_secs(5), "nobody waits");
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody waits, as each would for seconds");
         let (mut seen, mut lost) = (0, 0);
         while seen + lost < ALL {
             let text = text(&server);
@@ -255,7 +255,7 @@ mod tests {
         forwarder.forward(&to, said("two"));
         let begun = Instant::now();
         while forwarder.shared.lost.load(Ordering::Relaxed) == 0 {
-            assert!(begun.elapsed() < Duration::from_secs(20), "it is given up within its bound");
+            assert!(begun.elapsed() < Duration::from_secs(60), "it is given up within its bound");
             std::thread::sleep(Duration::from_millis(5));
         }
         let second = UnixDatagram::bind(&path).unwrap();

@@ -13,7 +13,7 @@ use rewake_wire::keeper::{Exit, IpcMode, Order, Plan, Report, Startup, Stdio};
 
 use crate::harness::Test;
 use crate::setup::{
-    self, FakeDaemon, Home, LONG, Spawned, exe, read_all, read_line, shell, talking, wait_for_end, wait_until,
+    self, FakeDaemon, Home, LONG, Spawned, exe, polite, read_all, read_line, shell, talking, wait_for_end, wait_until,
 };
 
 pub(crate) const TESTS: &[Test] = &[
@@ -208,8 +208,7 @@ fn an_orderly_end() {
 fn a_sigterm_goes_to_the_daemon() {
     let home = Home::new();
     let daemon = home.first_daemon();
-    let spawned =
-        daemon.keeping.spawn(1, &talking("trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0.01; done"));
+    let spawned = daemon.keeping.spawn(1, &polite());
     assert_eq!(read_line(&spawned.stdout), "up");
     let pidfd = pidfd::open(daemon.pid).unwrap();
     // The fake daemon knows no better than to die of it; the keeper then ends the runs itself.

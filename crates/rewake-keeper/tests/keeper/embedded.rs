@@ -11,7 +11,7 @@ use rewake_wire::keeper::{Exit, Order, Report};
 
 use crate::harness::Test;
 use crate::roles::HOST_FLAG;
-use crate::setup::{self, Keeping, exe, read_all, read_line, shell, talking, wait_for_end, wait_until};
+use crate::setup::{self, Keeping, exe, polite, read_all, read_line, shell, talking, wait_for_end, wait_until};
 
 pub(crate) const TESTS: &[Test] = &[
     ("a_killed_host_leaves_nothing", a_killed_host_leaves_nothing),
@@ -43,7 +43,7 @@ fn a_killed_host_leaves_nothing() {
 
 fn runs_of_a_lost_host_are_asked_first() {
     let keeping = Keeping::embedded(&exe());
-    let polite = keeping.spawn(1, &talking("trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0.01; done"));
+    let polite = keeping.spawn(1, &polite());
     let stubborn = keeping.spawn(2, &talking("trap '' TERM; echo up; while :; do sleep 0.01; done"));
     assert_eq!((read_line(&polite.stdout), read_line(&stubborn.stdout)), ("up".into(), "up".into()));
     keeping.end();

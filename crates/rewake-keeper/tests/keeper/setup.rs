@@ -14,7 +14,7 @@ use rewake_wire::keeper::{FdKind, KEEPER_PROTOCOL, Order, Plan, Report, Startup,
 use crate::roles::OLD_KERNEL;
 
 /// Far more than anything here needs on a busy machine; only a hang reaches it.
-pub(crate) const LONG: Duration = Duration::from_secs(30);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// Where a fake daemon finds its test, in the home.
 pub(crate) const TEST_SOCKET: &str = "test.sock";
@@ -243,6 +243,12 @@ pub(crate) fn shell(script: &str) -> Plan {
 /// A shell script whose output is read.
 pub(crate) fn talking(script: &str) -> Plan {
     Plan { stdout: Stdio::Pipe, ..shell(script) }
+}
+
+/// A shell that says `up`, then `asked` when it is asked to end. It may take its time to do so.
+pub(crate) fn polite() -> Plan {
+    let plan = talking("trap 'echo asked; exit 0' TERM; echo up; while :; do sleep 0.01; done");
+    Plan { orphan_timeout_ms: 60_000, ..plan }
 }
 
 /// Bytes of a pipe up to a newline, without it; or to its end.

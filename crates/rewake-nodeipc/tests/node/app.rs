@@ -163,6 +163,11 @@ impl App {
         self.child.wait().unwrap()
     }
 
+    /// Waits for the end of the process while nothing is read.
+    pub(crate) fn wait_unread(&mut self) {
+        self.child.wait().unwrap();
+    }
+
     /// Writes and reads once what can be.
     fn turn(&mut self) {
         let mut flags = PollFlags::POLLIN;

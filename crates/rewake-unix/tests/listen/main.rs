@@ -17,7 +17,7 @@ use std::time::Duration;
 use rewake_unix::poll::{self, Interest};
 
 /// Far more than loopback needs on a busy machine; only a hang reaches it.
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_secs(60);
 
 /// Without IPv6 on this machine other things are true.
 fn has_ipv6() -> bool {
