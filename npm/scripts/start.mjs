@@ -70,7 +70,7 @@ async function killOne(port) {
 /** Replaces all processes while requests come in: some on connections of their own, some on connections that are kept. */
 async function reloadUnderRequests(port) {
   say('New processes for old ones, while requests come in on new connections and on kept ones:')
-  const count = { answered: 0, failed: 0 }
+  const count = { answered: 0, failed: 0, late: 0 }
   let reloading = true
   const clients = Array.from({ length: CLIENTS }, async (_, at) => {
     const agent = at % 2 === 0 && new http.Agent({ keepAlive: true, maxSockets: 1 })
@@ -83,7 +83,7 @@ async function reloadUnderRequests(port) {
         count.answered += 1
       } catch (error) {
         const late = ['ECONNRESET', 'EPIPE'].includes(error.code) && performance.now() - idleSince >= SPARED_MS
-        if (!late) count.failed += 1
+        count[late ? 'late' : 'failed'] += 1
       }
     }
     if (agent) agent.destroy()
@@ -93,6 +93,7 @@ async function reloadUnderRequests(port) {
   reloading = false
   await Promise.all(clients)
   console.log(`  ${INSTANCES} instances reloaded in ${ms(start)}: ${count.answered} requests answered, ${count.failed} failed`)
+  if (count.late > 0) console.log(`  (${count.late} were asked more than ${SPARED_MS} ms after the one before on the same connection: this machine is very busy)`)
   if (count.failed > 0 || count.answered === 0) throw new Error('requests failed')
 }
 
