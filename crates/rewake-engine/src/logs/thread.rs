@@ -256,6 +256,8 @@ impl Carrier {
         } else if stream.closed_at.is_none() {
             stream.watch = self.watch(&stream, false);
             self.watches.extend(stream.watch.map(|watch| (watch, key)));
+            // What was closed before it was watched would never be told.
+            stream.look_whether_closed();
         }
         self.numbers.insert(number, key);
         self.streams
@@ -313,7 +315,10 @@ impl Carrier {
                         watched.doing = Doing::Busy;
                     }
                 }
-                Write::Lost => self.wake_all(),
+                Write::Lost => {
+                    self.streams.values_mut().for_each(|watched| watched.stream.look_whether_closed());
+                    self.wake_all();
+                }
             }
         }
     }
