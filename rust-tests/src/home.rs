@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Long enough for a loaded machine, short enough to be noticed. A wait that needs it has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A private folder with a home in it.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ impl Drop for Home {
         // Nothing to kill is no failure.
         let _ = self.command(["kill", "--silent"]).output();
         let gone = || processes.iter().all(|pid| !is_alive(*pid));
-        let ended = wait_for(Duration::from_secs(10), gone);
+        let ended = wait_for(PATIENCE, gone);
         if !ended && !std::thread::panicking() {
             panic!("`rewake kill` left {processes:?}");
         }

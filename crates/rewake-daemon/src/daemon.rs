@@ -167,10 +167,11 @@ fn reload_logs_on_signal(handle: Handle) -> Result<(), DaemonError> {
     let mut signals = signal(SignalKind::user_defined2()).map_err(DaemonError::Signals)?;
     tokio::task::spawn_local(async move {
         while signals.recv().await.is_some() {
-            tracing::info!("opening the logs anew, as asked by SIGUSR2");
             if handle.request(Request::ReloadLogs).await.is_err() {
                 return;
             }
+            // Said when it is so: whoever waits for it may go on.
+            tracing::info!("the logs are opened anew, as asked by SIGUSR2");
         }
     });
     Ok(())

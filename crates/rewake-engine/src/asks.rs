@@ -6,9 +6,12 @@ use rewake_core::{CallId, Command, Input, SlotId, SlotOutcome, Target};
 use rewake_wire::keeper::{Notice, Order};
 use rewake_wire::{Done, ErrorCode, ErrorReply, Reply, Request, SlotResult, Subscribe};
 use tokio::sync::oneshot;
+use tokio::task::spawn_local;
+use tokio::time::timeout;
 
 use crate::engine::{Ended, Engine};
 use crate::handle::{Ask, Subscription};
+use crate::logs::{LAST_WORDS, Logs};
 use crate::pending::{Answer, Held, Pending, Then, has_reason, tell};
 use crate::verbs;
 use crate::words;
@@ -134,7 +137,24 @@ impl Engine {
         pending.outcomes.sort_by_key(|outcome| outcome.slot);
         let slots = pending.outcomes.iter().map(|outcome| self.slot_result(outcome, &pending.names)).collect();
         let done = Done { slots, warnings: Vec::new() };
-        self.answer_when_saved(pending.answer, done);
+        let is_about_an_end = |outcome: &SlotOutcome| outcome.result.err().is_some_and(words::is_about_its_end);
+        let tells_of_an_end = pending.outcomes.iter().any(is_about_an_end);
+        let answer = if tells_of_an_end { self.after_last_words(pending.answer) } else { pending.answer };
+        self.answer_when_saved(answer, done);
+    }
+
+    /// Whoever hears that a process has ended too early looks into its log for why, and must find it there.
+    fn after_last_words(&self, answer: Answer) -> Answer {
+        let Some(written) = self.logs.as_ref().and_then(Logs::last_words) else { return answer };
+        let (given, reply) = oneshot::channel();
+        spawn_local(async move {
+            // Fails only where there is no answer at all.
+            let Ok(reply) = reply.await else { return };
+            // Too late: a disk hangs. No answer: the thread has ended, and with it all writing.
+            let _ = timeout(LAST_WORDS, written).await;
+            tell(answer, reply);
+        });
+        given
     }
 
     /// What a command changed is on disk before its client hears that it is done.

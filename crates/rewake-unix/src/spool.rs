@@ -38,7 +38,15 @@ pub fn create(folder: &Path) -> io::Result<(OwnedFd, OwnedFd)> {
     // A second open of the same file: the flags of the first are not the program's business.
     let own_path = format!("/proc/self/fd/{}", ours.as_raw_fd());
     let theirs = OpenOptions::new().append(true).open(own_path)?;
+    // Held by all copies of it together, until the last is closed.
+    theirs.try_lock_shared()?;
     Ok((ours.into(), theirs.into()))
+}
+
+/// Whether all copies of the program's end are closed.
+#[must_use]
+pub fn is_closed(ours: &File) -> bool {
+    ours.try_lock().is_ok_and(|()| ours.unlock().is_ok())
 }
 
 /// A spool in memory, for a reader that takes a stream out of a pipe and has nowhere to put it yet.
@@ -125,6 +133,18 @@ mod tests {
         let mut last = [0; 4];
         ours.read_exact_at(&mut last, 100_000).unwrap();
         assert_eq!(&last, b"last");
+    }
+
+    #[test]
+    fn it_is_closed_when_all_copies_of_the_programs_end_are() {
+        let scratch = Scratch::new();
+        let (ours, theirs) = create(scratch.path()).unwrap();
+        let ours = File::from(ours);
+        let copy = theirs.try_clone().unwrap();
+        drop(theirs);
+        assert!(!is_closed(&ours));
+        drop(copy);
+        assert!(is_closed(&ours) && is_closed(&ours));
     }
 
     #[test]

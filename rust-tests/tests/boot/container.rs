@@ -9,7 +9,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use rust_tests::home::{Home, children, executable, until};
 
-use super::folk::signal;
+use super::folk::{LONG, signal};
 
 /// A user without an entry in the user database.
 const NOBODY_KNOWN: &str = "12345";
@@ -82,8 +82,9 @@ fn as_process_one_it_reaps_what_others_leave_and_passes_code_and_signals() {
     // Each of the fifty loses its parent before it ends, and so becomes a child of process 1.
     let text = "for i in $(seq 50); do (sh -c 'sleep 0.2; echo orphan' &); done\n\
         trap 'echo asked; exit 0' INT\necho ready\nwhile true; do sleep 0.05; done";
-    let mut it = Container::start(&home, text, &["--silent"]);
+    let mut it = Container::start(&home, text, &["--silent", "--kill-timeout", LONG]);
     until("all orphans have ended", || it.out().matches("orphan").count() == 50);
+    until("the app has set its trap", || it.out().contains("ready"));
     let first = it.first();
     let zombies = || children(first).into_iter().filter(|(_, state)| state == "Z").count();
     until("no zombie is left", || zombies() == 0);
@@ -103,7 +104,7 @@ fn process_one_becomes_another_executable_and_stays_process_one() {
     }
     let home = Home::new();
     let text = "trap 'echo asked; exit 0' INT\necho ready\nwhile true; do sleep 0.05; done";
-    let mut it = Container::start(&home, text, &["--silent"]);
+    let mut it = Container::start(&home, text, &["--silent", "--kill-timeout", LONG]);
     until("the app is up", || it.out().contains("ready"));
     let first = it.first();
     let apps = || children(first).into_iter().map(|(pid, _)| pid).collect::<Vec<_>>();
@@ -128,7 +129,7 @@ fn on_read_only_root(home: &Home, more: &str, line: &str) -> Output {
     fs::copy(executable(), &copy).unwrap();
     fs::write(
         folder.join("app.sh"),
-        "echo it runs as $(id -u)\ntrap 'exit 4' TERM INT\nuntil false; do sleep 0.05; done",
+        "trap 'exit 4' TERM INT\necho it runs as $(id -u), process $$\nuntil false; do sleep 0.05; done",
     )
     .unwrap();
     let text = format!(
@@ -169,11 +170,9 @@ fn with_nothing_that_can_be_written_it_runs_all_the_same() {
         return;
     }
     let home = Home::new();
-    // The output goes to a pipe, as there is no place for a file.
-    let line = "$RW runtime app.sh --interpreter /bin/sh --name app --no-autorestart & p=$!; \
-        pid=; until [ -n \"$pid\" ]; do pid=$(grep -l \"app.sh\" /proc/[0-9]*/cmdline | cut -d/ -f3 | while read n; do \
-        tr \"\\0\" \" \" < /proc/$n/cmdline | grep -q \"^/bin/sh .*app.sh\" && echo $n; done | head -1); sleep 0.05; done; \
-        kill -TERM $pid; code=0; wait $p || code=$?; echo code $code";
+    // The output goes to a pipe, as there is no place for a file. Its reader ends the app as soon as that has set its trap.
+    let line = "{ code=0; $RW runtime app.sh --interpreter /bin/sh --name app --no-autorestart || code=$?; echo code $code; } | \
+        while read -r said; do echo \"$said\"; case \"$said\" in *process*) kill -TERM ${said##* };; esac; done";
     let output = on_read_only_root(&home, "mount -t tmpfs -o ro none /dev/shm;", line);
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(text.contains(&format!("it runs as {NOBODY_KNOWN}")), "{output:?}");

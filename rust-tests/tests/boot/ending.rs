@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use rust_tests::home::{Home, until};
 
-use super::folk::{all_gone, signal, start_polite, start_stubborn};
+use super::folk::{all_gone, signal, start_obedient, start_polite, start_stubborn};
 
 /// What stays in a home when nothing runs.
 const DURABLE: [&str; 9] = [
@@ -28,24 +28,27 @@ fn only_durable_files_are_left(home: &Home) {
     assert!(more.is_empty(), "left behind: {more:?}");
 }
 
-/// A polite app, a stubborn one, and one that is stopped; then the signal; then what is left and what comes back.
+/// A polite app, one that notes that it was asked, a stubborn one, and one that is stopped; then the signal; then what is left and what
+/// comes back.
 fn ends_in_order(name: &str, to: fn(&Home) -> Option<u32>) {
     let home = Home::new();
     let polite = start_polite(&home, "polite");
-    let (stubborn, note) = start_stubborn(&home, "stubborn", "300");
+    let (obedient, note) = start_obedient(&home, "obedient");
+    let (stubborn, _) = start_stubborn(&home, "stubborn", "300");
     start_polite(&home, "down");
     home.rewake(["stop", "down"]).ok();
-    let pids = [home.daemon().unwrap(), home.keeper().unwrap(), polite, stubborn];
+    let pids = [home.daemon().unwrap(), home.keeper().unwrap(), polite, obedient, stubborn];
+    let before = Instant::now();
     signal(to(&home).unwrap(), name);
     all_gone(&pids);
-    assert!(note.exists(), "it was asked before it was killed");
+    assert!(note.exists(), "apps are asked before they are killed");
+    assert!(before.elapsed() >= Duration::from_millis(300), "the stubborn one has its time");
     only_durable_files_are_left(&home);
     // Nothing is started before somebody asks, and nothing is forgotten.
     assert_eq!(home.slots("polite"), [(0, "stopped".to_owned(), 0)]);
     home.rewake(["resurrect"]).ok();
     let status = |name: &str| home.slots(name)[0].1.clone();
-    assert_eq!((status("polite").as_str(), status("stubborn").as_str()), ("online", "online"));
-    assert_eq!(status("down"), "stopped");
+    assert_eq!(["polite", "obedient", "stubborn", "down"].map(status), ["online", "online", "online", "stopped"]);
 }
 
 #[test]
@@ -79,15 +82,16 @@ fn a_second_signal_does_not_wait_for_the_stubborn() {
 fn a_daemon_that_hangs_does_not_hold_the_end_up() {
     let home = Home::new();
     let polite = start_polite(&home, "polite");
-    let (stubborn, note) = start_stubborn(&home, "stubborn", "300");
+    let (obedient, note) = start_obedient(&home, "obedient");
+    let (stubborn, _) = start_stubborn(&home, "stubborn", "300");
     let (daemon, keeper) = (home.daemon().unwrap(), home.keeper().unwrap());
     signal(daemon, "STOP");
     let asked = Instant::now();
     signal(keeper, "TERM");
-    all_gone(&[daemon, keeper, polite, stubborn]);
+    all_gone(&[daemon, keeper, polite, obedient, stubborn]);
     assert!(asked.elapsed() > Duration::from_secs(2), "it was given some time");
-    assert!(note.exists(), "it was asked before it was killed");
+    assert!(note.exists(), "apps are asked before they are killed");
     only_durable_files_are_left(&home);
     // It could not say that it ended in order: what ought to run runs again with the next command.
-    until("both run again", || ["polite", "stubborn"].iter().all(|name| home.slots(name)[0].1 == "online"));
+    until("all run again", || ["polite", "obedient", "stubborn"].iter().all(|name| home.slots(name)[0].1 == "online"));
 }

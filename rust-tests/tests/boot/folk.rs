@@ -11,12 +11,24 @@ pub(super) fn start_polite(home: &Home, name: &str) -> u32 {
     pid(home, name)
 }
 
-/// Notes that it was asked to stop, and stays. Returns its pid and the file of the note.
+/// More than a shell needs to hear of a signal, on any machine.
+pub(super) const LONG: &str = "45000";
+
+/// Notes that it was asked to stop, and does so. Returns its pid and the file of the note.
+pub(super) fn start_obedient(home: &Home, name: &str) -> (u32, PathBuf) {
+    start_noting(home, name, "; exit 0", LONG)
+}
+
+/// Notes that it was asked to stop, if it has the time, and stays. Returns its pid and the file of the note.
 pub(super) fn start_stubborn(home: &Home, name: &str, kill_timeout: &str) -> (u32, PathBuf) {
+    start_noting(home, name, "", kill_timeout)
+}
+
+fn start_noting(home: &Home, name: &str, then: &str, kill_timeout: &str) -> (u32, PathBuf) {
     let note = home.folder().join(format!("{name}.asked"));
     let ready = home.folder().join(format!("{name}.ready"));
     let text = format!(
-        "trap 'echo asked > {}' INT TERM\necho ready > {}\nwhile true; do sleep 0.05; done\n",
+        "trap 'echo asked > {}{then}' INT TERM\necho ready > {}\nwhile true; do sleep 0.05; done\n",
         note.display(),
         ready.display()
     );
@@ -25,7 +37,7 @@ pub(super) fn start_stubborn(home: &Home, name: &str, kill_timeout: &str) -> (u3
     // Its children get the signal with the tree and are made anew.
     let args = ["start", script, "--interpreter", "/bin/sh", "--name", name, "--kill-timeout", kill_timeout];
     home.rewake(args).ok();
-    until("the stubborn one is ready", || ready.exists());
+    until(&format!("{name} is ready"), || ready.exists());
     (pid(home, name), note)
 }
 

@@ -6,7 +6,7 @@ use std::process::{Child, ExitStatus, Stdio};
 
 use rust_tests::home::{Home, executable, is_alive, until};
 
-use super::folk::{all_gone, pid, signal};
+use super::folk::{LONG, all_gone, pid, signal};
 
 /// A `rewake runtime` with its output in files.
 pub(super) struct Foreground {
@@ -85,14 +85,17 @@ fn files(home: &Home) -> Vec<String> {
     fs::read_dir(home.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
+/// Given up at its second exit, however long a shell takes to start.
+const UNSTABLE: [&str; 4] = ["--max-restarts", "2", "--min-uptime", "600000"];
+
 #[test]
 fn an_app_that_is_given_up_is_a_failure() {
     let home = Home::new();
-    let mut it = Foreground::script(&home, "exit 3", &["--max-restarts", "2"]);
+    let mut it = Foreground::script(&home, "exit 3", &UNSTABLE);
     assert_eq!(it.code(), Some(3), "{}", it.err());
     assert!(it.err().contains("app (id 0) is given up"), "{}", it.err());
     let home = Home::new();
-    let mut it = Foreground::script(&home, "exit 0", &["--max-restarts", "2"]);
+    let mut it = Foreground::script(&home, "exit 0", &UNSTABLE);
     assert_eq!(it.code(), Some(1), "{}", it.err());
 }
 
@@ -161,7 +164,7 @@ fn a_reader_that_does_not_read_holds_nothing_up() {
 fn a_signal_stops_the_apps_in_order_and_is_a_success() {
     for name in ["TERM", "INT", "QUIT"] {
         let home = Home::new();
-        let mut it = Foreground::script(&home, LOYAL, &[]);
+        let mut it = Foreground::script(&home, LOYAL, &["--kill-timeout", LONG]);
         it.until_out("ready");
         signal(it.child.id(), name);
         assert_eq!(it.code(), Some(0), "{}", it.err());

@@ -20,7 +20,8 @@ fn all_rows_of_one_app() {
 fn it_says_how_the_last_run_ended_and_why_none_runs() {
     let home = Home::new();
     home.file("app.js", "process.exit(7)");
-    home.run("start app.js --max-restarts 1 --restart-delay 1");
+    // However slowly Node starts, it is no uptime.
+    home.run("start app.js --max-restarts 1 --restart-delay 1 --min-uptime 600000");
     wait("the app is given up", || home.status("app") == "errored");
     let said = home.run("describe app").good();
     assert!(said.out.contains("last exit") && said.out.contains("code 7") && said.out.contains("reason"), "{said:?}");

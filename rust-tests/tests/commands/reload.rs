@@ -7,6 +7,9 @@ use crate::home::{Home, SLEEPER, is_alive, wait};
 const SERVER: &str = "require('http').createServer().listen(0);";
 const COLOURED: &str = "console.log('colour', process.env.COLOUR); require('http').createServer().listen(0);";
 
+/// However slowly Node starts, it is ready in time.
+const READY: &str = "--reload-soak 0 --listen-timeout 60000";
+
 fn pids(home: &Home) -> Vec<u64> {
     home.jlist().iter().map(|entry| entry["pid"].as_u64().unwrap()).collect()
 }
@@ -15,7 +18,7 @@ fn pids(home: &Home) -> Vec<u64> {
 fn a_reload_replaces_every_process_and_counts_it() {
     let home = Home::new();
     home.file("app.js", SERVER);
-    home.run("start app.js -i 2 --reload-soak 0").good();
+    home.run(&format!("start app.js -i 2 {READY}")).good();
     let before = pids(&home);
     for (nth, line) in ["reload app", "gracefulReload app --parallel 2", "reload all"].into_iter().enumerate() {
         let old = pids(&home);
@@ -33,7 +36,7 @@ fn what_does_not_run_is_started_and_fork_mode_is_restarted() {
     let home = Home::new();
     home.file("app.js", SERVER);
     home.file("plain.js", SLEEPER);
-    home.run("start app.js -i 1 --reload-soak 0").good();
+    home.run(&format!("start app.js -i 1 {READY}")).good();
     home.run("start plain.js --reload-soak 0").good();
     let plain = home.pid("plain");
     home.run("stop app").good();
@@ -46,7 +49,7 @@ fn what_does_not_run_is_started_and_fork_mode_is_restarted() {
 fn the_stored_environment_is_kept_unless_it_is_to_be_updated() {
     let home = Home::new();
     home.file("app.js", COLOURED);
-    home.run("start app.js -i 1 --reload-soak 0 --merge-logs --env COLOUR=red").good();
+    home.run(&format!("start app.js -i 1 {READY} --merge-logs --env COLOUR=red")).good();
     home.wait_for_output("app", "colour red");
     let with = |colour: &str, words: &[&str]| {
         let child = home.command(words).env("COLOUR", colour).spawn().unwrap();
@@ -66,7 +69,7 @@ fn a_process_file_reloads_what_is_listed_with_its_new_description_and_starts_the
     home.file("other.js", SLEEPER);
     let web = |colour: &str| {
         format!(
-            r#"{{ "name": "web", "script": "app.js", "exec_mode": "cluster", "merge_logs": true, "reload_soak": 0, "env": {{ "COLOUR": "{colour}" }} }}"#
+            r#"{{ "name": "web", "script": "app.js", "exec_mode": "cluster", "merge_logs": true, "reload_soak": 0, "listen_timeout": 60000, "env": {{ "COLOUR": "{colour}" }} }}"#
         )
     };
     home.file("app.json", &web("one"));
@@ -87,8 +90,8 @@ fn a_release_that_is_no_good_is_told_with_its_last_words_and_replaces_nothing() 
     let home = Home::new();
     home.file("next.js", SERVER);
     home.file("app.js", "console.log('up'); require('http').createServer().listen(0);");
-    home.run("start app.js -i 2 --reload-soak 0 --output up.log --merge-logs").good();
-    home.run("start next.js -i 1 --reload-soak 0").good();
+    home.run(&format!("start app.js -i 2 {READY} --output up.log --merge-logs")).good();
+    home.run(&format!("start next.js -i 1 {READY}")).good();
     // Each has read the release that is good.
     let log = home.folder().join("up.log");
     wait("both are up", || fs::read_to_string(&log).is_ok_and(|text| text == "up\nup\n"));

@@ -1,6 +1,9 @@
 //! `rewake stop`.
 
-use crate::home::{Home, SLEEPER, is_alive};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::home::{Home, SLEEPER, finish, is_alive};
 
 #[test]
 fn a_stopped_app_is_listed_and_its_process_is_gone() {
@@ -62,18 +65,35 @@ fn the_path_of_a_script_is_a_target() {
     assert!(home.run("stop nosuch.js").bad().err.contains("`nosuch.js`"));
 }
 
+const STUBBORN: &str = "process.on('SIGINT', () => console.log('no')); console.log('up'); setInterval(() => {}, 1000);";
+
 #[test]
 fn an_app_that_ignores_the_signal_is_killed_after_its_time() {
     let home = Home::new();
-    home.file(
-        "app.js",
-        "process.on('SIGINT', () => console.log('no')); console.log('up'); setInterval(() => {}, 1000);",
-    );
+    home.file("app.js", STUBBORN);
     home.run("start app.js --kill-timeout 300").good();
     home.wait_for_output("app", "up");
     let pid = home.pid("app");
+    let before = Instant::now();
     home.run("stop app").good();
+    assert!(before.elapsed() >= Duration::from_millis(300), "it had {:?}", before.elapsed());
     assert!(!is_alive(pid));
     assert_eq!(home.process("app")["rewake"]["last_exit"]["signal"], "SIGKILL");
+}
+
+#[test]
+fn an_app_is_asked_before_it_is_killed() {
+    let home = Home::new();
+    home.file("app.js", STUBBORN);
+    // Within 300 ms Node may not get to hear of a signal.
+    home.run("start app.js --kill-timeout 45000").good();
+    home.wait_for_output("app", "up");
+    let pid = home.pid("app");
+    let words = ["stop", "app"];
+    let stopping = home.command(&words).spawn().unwrap();
     home.wait_for_output("app", "no");
+    assert!(is_alive(pid));
+    assert!(Command::new("kill").args(["-KILL", &pid.to_string()]).status().unwrap().success());
+    finish(stopping, &words).good();
+    assert_eq!(home.status("app"), "stopped");
 }

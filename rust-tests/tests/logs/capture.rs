@@ -99,18 +99,45 @@ fn a_burst_before_any_kind_of_end_is_kept_to_the_last_byte() {
         }
     }
     let (daemon, keeper) = (home.daemon().unwrap(), home.keeper().unwrap());
-    let spools = |pid: u32| {
-        let links = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-        links
-            .filter(|link| {
-                let target = fs::read_link(link.as_ref().unwrap().path()).unwrap_or_default();
-                let target = target.to_string_lossy();
-                let known = ["rewake-ledger", "rewake-record"].iter().any(|name| target.contains(name));
-                target.contains("(deleted)") && !known
-            })
-            .count()
-    };
     until("all spools are let go", || spools(daemon) == 0 && spools(keeper) == 0);
+}
+
+/// Files without a name that the process has open for the output of apps.
+fn spools(pid: u32) -> usize {
+    let is_spool = |link: &fs::DirEntry| {
+        let target = fs::read_link(link.path()).unwrap_or_default();
+        let target = target.to_string_lossy();
+        let known = ["rewake-ledger", "rewake-record"].iter().any(|name| target.contains(name));
+        target.contains("(deleted)") && !known
+    };
+    fs::read_dir(format!("/proc/{pid}/fd")).unwrap().map(Result::unwrap).filter(is_spool).count()
+}
+
+#[test]
+fn an_output_that_was_closed_while_no_daemon_looked_is_let_go_with_its_app() {
+    let home = Home::new();
+    let file = home.write(
+        "app.json",
+        r#"{"apps": [{"name": "c", "script": "/bin/sh", "interpreter": "none", "autorestart": false, "log_capture": "spool", "args":
+            ["-c", "echo hi; until [ -e close ]; do sleep 0.02; done; exec >&- 2>&-; echo > closed; until [ -e end ]; do sleep 0.02; done"]}]}"#,
+    );
+    home.rewake([OsStr::new("start"), file.as_os_str()]).ok();
+    until("the line", || length(&log(&home, "c-out.log")) == 3);
+    let (daemon, keeper) = (home.daemon().unwrap(), home.keeper().unwrap());
+    assert!(spools(daemon) >= 2);
+    let signal = |name: &str, pid: u32| {
+        assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
+    };
+    // It starts no other daemon before the output is closed.
+    signal("-STOP", keeper);
+    signal("-KILL", daemon);
+    home.write("close", "");
+    until("it has closed its output", || home.folder().join("closed").exists());
+    signal("-CONT", keeper);
+    until("another daemon", || home.daemon().is_some_and(|pid| pid != daemon));
+    home.write("end", "");
+    until("it has ended", || home.slots("c")[0].1 == "stopped");
+    until("its spools are let go", || spools(home.daemon().unwrap()) == 0 && spools(keeper) == 0);
 }
 
 #[test]

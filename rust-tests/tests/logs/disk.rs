@@ -55,6 +55,19 @@ impl Disk {
         assert!(done.unwrap().success(), "{options}");
     }
 
+    /// Stops the daemon, all of it, or lets it go on.
+    fn hold(&self, stop: bool) {
+        let daemon = self.home.daemon().unwrap().to_string();
+        let signal = if stop { "-STOP" } else { "-CONT" };
+        assert!(Command::new("kill").args([signal, &daemon]).status().unwrap().success());
+        let stands = |thread: fs::DirEntry| {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+        };
+        let threads = || fs::read_dir(Path::new("/proc").join(&daemon).join("task")).unwrap();
+        until("the daemon does as told", || threads().all(|thread| stands(thread.unwrap()) == stop));
+    }
+
     /// A file on it, as it is seen from here.
     fn seen(&self, name: &str) -> PathBuf {
         let daemon = self.home.daemon().unwrap();
@@ -126,8 +139,11 @@ fn a_disk_that_may_not_be_written_for_a_while_costs_nothing() {
     fs::write(&go, "1").unwrap();
     let told = || fs::read_to_string(disk.home.path().join("rewake.log")).unwrap_or_default();
     until("the trouble is told", || told().contains("the log cannot be written"));
+    // It tries again every second, and must not find the log between the two.
+    disk.hold(true);
     fs::remove_dir(&log).unwrap();
     disk.remount("ro");
+    disk.hold(false);
     fs::write(&go, "12").unwrap();
     assert!(!log.exists() && is_alive(pid) && disk.home.daemon() == Some(daemon));
     disk.home.rewake(["list"]).ok();

@@ -61,7 +61,7 @@ fn a_crash_loop_leaves_one_record_for_each_run_and_a_bounded_file() {
     let home = Home::new();
     let file = home.write(
         "loop.json",
-        r#"{"apps": [{"name": "l", "script": "/bin/sh", "interpreter": "none", "max_restarts": 5, "args": ["-c", "echo $$; exit 7"]}]}"#,
+        r#"{"apps": [{"name": "l", "script": "/bin/sh", "interpreter": "none", "max_restarts": 5, "min_uptime": 600000, "args": ["-c", "echo $$; exit 7"]}]}"#,
     );
     let _ = home.rewake([&std::ffi::OsString::from("start"), file.as_os_str()]);
     until("it is given up", || home.slots("l")[0].1 == "errored");

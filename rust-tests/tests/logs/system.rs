@@ -39,11 +39,12 @@ fn the_journal_gets_fields_and_syslog_gets_lines() {
     let (hello, warning) = (&said["hello"], &said["[warn] hm"]);
     assert_eq!([&*hello["PRIORITY"], &*hello["SYSLOG_IDENTIFIER"], &*hello["REWAKE_STREAM"]], ["6", "j", "out"]);
     assert_eq!([&*warning["PRIORITY"], &*warning["REWAKE_APP"], &*warning["REWAKE_ID"]], ["4", "j", "0"]);
+    // The files have everything, as ever.
+    let log = home.path().join("logs/j-out.log");
+    until("all is in the file", || std::fs::read_to_string(&log).is_ok_and(|text| text == "hello\nno end"));
     // What has no end has one when the app is over.
     home.rewake(["stop", "j"]).ok();
     assert!(receive(&journal).contains("MESSAGE=no end\n"));
-    // The files have everything, as ever.
-    let log = home.path().join("logs/j-out.log");
     assert_eq!(std::fs::read_to_string(log).unwrap(), "hello\nno end");
 
     let option = format!("--syslog={}", at("syslog", "syslog.sock"));

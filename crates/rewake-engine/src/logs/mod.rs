@@ -42,7 +42,7 @@ use crate::subscribers::Subscribers;
 /// The keeper's name for the ledger. Names of sockets hold a NUL, so it is none of theirs.
 pub(crate) const LEDGER: &str = "logs";
 /// How long the last output may take at the end. A disk that needs longer hangs.
-const LAST_WORDS: Duration = Duration::from_secs(10);
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(10);
 
 /// The loop's side of the thread that carries output.
 #[derive(Debug)]
@@ -144,6 +144,14 @@ impl Logs {
     pub(crate) fn drained(&mut self, run: u64) -> bool {
         self.draining.remove(&run);
         self.to_release.remove(&run)
+    }
+
+    /// Comes when all output of ended runs is in the logs, as far as those can be written; `None`: it is.
+    pub(crate) fn last_words(&self) -> Option<oneshot::Receiver<()>> {
+        let (answer, answered) = oneshot::channel();
+        let runs = Some(&self.draining).filter(|runs| !runs.is_empty())?;
+        self.order(Order::Await(runs.clone(), answer));
+        Some(answered)
     }
 
     /// Puts files aside; the new names of those that are.

@@ -45,6 +45,11 @@ impl Spool {
         Ok(self.file.metadata()?.len())
     }
 
+    /// Whether nobody has the program's end open, as far as that was not opened anew.
+    pub(crate) fn is_closed(&self) -> bool {
+        spool::is_closed(&self.file)
+    }
+
     pub(crate) fn read(&self, at: u64, length: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
         buffer.resize(usize::try_from(length).unwrap_or(0), 0);
         self.file.read_exact_at(buffer, at)

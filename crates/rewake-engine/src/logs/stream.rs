@@ -192,6 +192,13 @@ impl Stream {
             && (self.closed_at.is_some() || self.watch.is_none())
     }
 
+    /// Notes that the program's end is closed, if it is.
+    pub(crate) fn look_whether_closed(&mut self) {
+        if self.spool.pipe.is_none() && self.spool.is_closed() {
+            self.closed_at = self.spool.end().ok();
+        }
+    }
+
     /// Carries a bit.
     pub(crate) fn step(&mut self, now: Instant, tools: &mut Tools) -> Step {
         self.take_in();

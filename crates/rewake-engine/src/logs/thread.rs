@@ -55,6 +55,8 @@ pub(crate) enum Order {
     Begin,
     /// Put files aside.
     Rotate(Vec<(PathBuf, Rules)>, oneshot::Sender<Vec<PathBuf>>),
+    /// Answered when what these runs have written is in their logs, or one of those cannot be written now.
+    Await(BTreeSet<u64>, oneshot::Sender<()>),
     /// Open the files anew by their paths.
     Reopen(oneshot::Sender<()>),
     /// Carry what there is, and end.
@@ -90,6 +92,7 @@ pub(crate) struct Carrier {
     history: History,
     /// Of runs that have ended and whose last lines are still being looked for.
     records: BTreeMap<u64, ExitRecord>,
+    awaited: Vec<(BTreeSet<u64>, oneshot::Sender<()>)>,
     closing: Option<oneshot::Sender<()>>,
     /// Nothing is carried yet.
     waits: bool,
@@ -122,6 +125,7 @@ impl Carrier {
             over: BTreeMap::new(),
             history,
             records: BTreeMap::new(),
+            awaited: Vec::new(),
             closing: None,
             waits: true,
         })
@@ -155,6 +159,7 @@ impl Carrier {
             }
             self.turn();
             self.look_at_ended();
+            self.look_at_awaited();
             let settled = |watched: &Watched| watched.is_at_rest() || watched.stream.is_stuck();
             if self.closing.is_some() && self.streams.values().all(settled) {
                 return self.end();
@@ -205,6 +210,12 @@ impl Carrier {
                     // Whoever asked may have gone.
                     let _ = answer.send(names);
                 }
+                Ok(Order::Await(runs, answer)) => {
+                    for run in &runs {
+                        self.of_run(*run).for_each(|watched| watched.doing = Doing::Busy);
+                    }
+                    self.awaited.push((runs, answer));
+                }
                 Ok(Order::Reopen(answer)) => {
                     self.tools.files.reopen();
                     // Whoever asked may have gone.
@@ -245,6 +256,8 @@ impl Carrier {
         } else if stream.closed_at.is_none() {
             stream.watch = self.watch(&stream, false);
             self.watches.extend(stream.watch.map(|watch| (watch, key)));
+            // What was closed before it was watched would never be told.
+            stream.look_whether_closed();
         }
         self.numbers.insert(number, key);
         self.streams
@@ -302,7 +315,10 @@ impl Carrier {
                         watched.doing = Doing::Busy;
                     }
                 }
-                Write::Lost => self.wake_all(),
+                Write::Lost => {
+                    self.streams.values_mut().for_each(|watched| watched.stream.look_whether_closed());
+                    self.wake_all();
+                }
             }
         }
     }
@@ -412,6 +428,18 @@ impl Carrier {
                 self.streams.iter().filter(|(_, watched)| left_open(watched)).map(|(&key, _)| key).collect();
             for key in open.iter().take(open.len().saturating_sub(MOST_LEFT_OPEN)) {
                 self.remove(*key);
+            }
+        }
+    }
+
+    fn look_at_awaited(&mut self) {
+        for (runs, answer) in std::mem::take(&mut self.awaited) {
+            let settled = |watched: &mut Watched| watched.is_at_rest() || watched.stream.is_stuck();
+            if runs.iter().all(|run| self.of_run(*run).all(settled)) {
+                // Whoever asked may have gone.
+                let _ = answer.send(());
+            } else {
+                self.awaited.push((runs, answer));
             }
         }
     }
