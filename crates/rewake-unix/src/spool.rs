@@ -38,8 +38,8 @@ pub fn create(folder: &Path) -> io::Result<(OwnedFd, OwnedFd)> {
     // A second open of the same file: the flags of the first are not the program's business.
     let own_path = format!("/proc/self/fd/{}", ours.as_raw_fd());
     let theirs = OpenOptions::new().append(true).open(own_path)?;
-    // Held by all copies of it together, until the last is closed.
-    theirs.try_lock_shared()?;
+    // Held by all copies of it together, until the last is closed. Where files cannot be locked, none is known to be closed.
+    let _ = theirs.try_lock_shared();
     Ok((ours.into(), theirs.into()))
 }
 
