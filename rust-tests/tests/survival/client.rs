@@ -3,8 +3,8 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
+use rust_tests::home::PATIENCE;
 use serde_json::{Value, json};
 
 pub(crate) struct Client {
@@ -15,7 +15,7 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn connect(home: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(home.join("rpc.sock"))?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         let mut client = Self { stream, calls: 0 };
         client.write(&json!({ "hello": "rewake", "protocol": 1, "version": "0.1.0" }))?;
         client.read()?;

@@ -11,7 +11,7 @@ use rust_tests::sim::rng::Rng;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::load::{SERVER, end, get, load};
+use super::load::{SERVER, end_after, get, load};
 use super::messages::{Messages, TALKER};
 
 /// Ends with the code that it is told.
@@ -49,7 +49,8 @@ fn a_daemon_that_is_killed_again_and_again_loses_nothing() {
     let seed = number("REWAKE_SURVIVAL_SEED").unwrap_or(1);
     let mut stage = Stage { home: Home::new(), rng: Rng::new(seed) };
     let (web, single) = (free_port(), free_port());
-    stage.start("web", SERVER, web, &["-i", "2", "--reload-soak", "0"]);
+    // A reload that a slow machine makes fail is another story.
+    stage.start("web", SERVER, web, &["-i", "2", "--reload-soak", "0", "--listen-timeout", "60000"]);
     stage.start("single", SERVER, single, &[]);
     stage.start("talker", TALKER, 0, &[]);
     stage.start("mortal", MORTAL, 0, &["--max-restarts", "100000"]);
@@ -65,8 +66,9 @@ fn a_daemon_that_is_killed_again_and_again_loses_nothing() {
         assert_eq!([stage.seen("single"), stage.seen("talker")], untouched, "kill {nth}, seed {seed}, {scene:?}");
     }
     messages.end();
-    let answered: u64 = loads.into_iter().map(end).sum();
-    assert!(answered > 10 * kills, "{answered}");
+    for load in loads {
+        end_after(load, 4 * kills);
+    }
     stage.check_log();
 }
 
