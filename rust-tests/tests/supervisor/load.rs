@@ -34,7 +34,7 @@ impl Busy {
         home.write("web.js", WEB);
         home.write("lines.sh", SHELL);
         home.write("ends.js", "setTimeout(() => process.exit(42), 20 + 60 * Math.random())");
-        let cluster = ["start", "web.js", "-i", "3", "--listen-timeout", "60000"];
+        let cluster = ["start", "web.js", "-i", "3", "--listen-timeout", "60000", "--kill-timeout", "60000"];
         let cluster = home.command(cluster).env("PORT", web.to_string()).output().unwrap();
         assert!(cluster.status.success(), "{cluster:?}");
         let address = format!("127.0.0.1:{socket}");

@@ -19,12 +19,12 @@ impl Served {
         let (home, web, one) = (Home::new(), free_port(), free_port());
         home.write("server.js", SERVER);
         let start = |args: &[&str], port: u16| {
-            let args = [&["start", "server.js"], args].concat();
+            // A slow machine is no reason for a reload to fail, or for a stop.
+            let args = [&["start", "server.js", "--listen-timeout", "60000", "--kill-timeout", "60000"], args].concat();
             let output = home.command(args).env("PORT", port.to_string()).output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         };
-        // A slow machine is no reason for a reload to fail.
-        start(&["--name", "web", "-i", "2", "--listen-timeout", "60000"], web);
+        start(&["--name", "web", "-i", "2"], web);
         start(&["--name", "one"], one);
         let served = Self { home, web, one };
         served.until_it_serves();

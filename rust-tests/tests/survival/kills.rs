@@ -49,8 +49,7 @@ fn a_daemon_that_is_killed_again_and_again_loses_nothing() {
     let seed = number("REWAKE_SURVIVAL_SEED").unwrap_or(1);
     let mut stage = Stage { home: Home::new(), rng: Rng::new(seed) };
     let (web, single) = (free_port(), free_port());
-    // A reload that a slow machine makes fail is another story.
-    stage.start("web", SERVER, web, &["-i", "2", "--reload-soak", "0", "--listen-timeout", "60000"]);
+    stage.start("web", SERVER, web, &["-i", "2", "--reload-soak", "0"]);
     stage.start("single", SERVER, single, &[]);
     stage.start("talker", TALKER, 0, &[]);
     stage.start("mortal", MORTAL, 0, &["--max-restarts", "100000"]);
@@ -76,7 +75,9 @@ impl Stage {
     fn start(&self, name: &str, script: &str, port: u16, more: &[&str]) {
         let file = format!("{name}.js");
         self.home.write(&file, script);
-        let args = [&["start", &file, "--name", name], more].concat();
+        // What a slow machine makes fail is another story.
+        let patience = ["--listen-timeout", "60000", "--kill-timeout", "60000"];
+        let args = [&["start", &file, "--name", name], &patience[..], more].concat();
         let output = self.home.command(args).env("PORT", port.to_string()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
