@@ -79,12 +79,14 @@ pub(crate) fn refuses(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }
 
-/// Starts a script as `web` and waits until it answers on this port.
+/// Starts a script as `web` and waits until it answers on this port. That the machine is slow is no reason to give it up or to kill it,
+/// unless the test says so: what comes later holds.
 pub(crate) fn start(home: &Home, node: &str, script: &str, port: u16, more: &[&str]) {
     home.write("app.js", script);
     let address = format!("127.0.0.1:{port}");
     let args = ["start", "app.js", "--name", "web", "--interpreter", node, "--socket", &address];
-    home.rewake([&args[..], more].concat()).ok();
+    let patience = ["--listen-timeout", "60000", "--kill-timeout", "60000"];
+    home.rewake([&args[..], &patience, more].concat()).ok();
     until("it answers", || get(port, "/").is_ok());
 }
 
