@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::process::Command;
+use std::time::Instant;
 
-use rust_tests::home::is_alive;
+use rust_tests::home::{PATIENCE, is_alive};
 use rust_tests::ports::free_port;
 use serde_json::json;
 
@@ -48,13 +49,15 @@ fn a_killed_daemon_is_noticed_by_no_client_and_by_no_worker_in_any_mode() {
             assert_eq!(MODES.map(|mode| fleet.pids(mode)), pids, "Node {}: the same processes", node.major);
         }
         for (mode, load) in MODES.into_iter().zip(loads) {
+            load.wait_for(20);
             let counted = load.end();
             // What a daemon has just accepted to hand it over dies with it.
             let bound = if mode == "round-robin" { 3 } else { 0 };
             let what = format!("Node {} {mode}: {} answered, {:?}", node.major, counted.answered, counted.failed);
             assert!(counted.failed.len() <= bound, "{what}");
-            assert!(counted.failed.iter().all(|error| error.contains("reset")), "{what}");
-            assert!(counted.answered > 20, "Node {} {mode}: {}", node.major, counted.answered);
+            // Its end comes before the client has asked, or while it waits; never in the middle of an answer.
+            let ends = ["reset", "Broken pipe", "no answer: \"\"", "closed by the server after \"\""];
+            assert!(counted.failed.iter().all(|error| ends.iter().any(|end| error.contains(end))), "{what}");
         }
         all_is_well(&fleet, &MODES);
     }
@@ -98,11 +101,17 @@ fn a_message_of_a_megabyte_that_the_daemon_dies_over_does_not_spoil_the_next() {
             Hearer::connect_to(&fleet, "web").messages(2);
             fleet.kill_daemon();
         }
-        let mut hearer = Hearer::connect_to(&fleet, "web");
-        Caller::connect(&fleet).send("web", "\"now\"");
+        let (mut caller, mut hearer) = (Caller::connect(&fleet), Hearer::connect_to(&fleet, "web"));
+        caller.send("web", "\"now\"");
         let mut still = BTreeSet::new();
+        let asked = Instant::now();
         while still.len() < 2 {
-            let message = hearer.message();
+            assert!(asked.elapsed() < 2 * PATIENCE, "only {still:?} have answered");
+            let Some(message) = hearer.message_unless_missed() else {
+                // An answer may be among what this thread was too slow for.
+                caller.send("web", "\"now\"");
+                continue;
+            };
             let text: serde_json::Value = serde_json::from_str(&message.data).unwrap();
             if text[0] == "still" {
                 still.insert(message.id);
@@ -131,12 +140,13 @@ fn an_exit_while_there_is_no_daemon_is_reported_with_its_status_and_another_take
         fleet.kill_daemon();
         for (mode, (port, before)) in MODES.into_iter().zip(ports.into_iter().zip(&pids)) {
             let what = format!("Node {} {mode}", node.major);
-            fleet.until("others are there", || fleet.slots(mode).iter().all(|slot| slot.1 == "online"));
+            fleet.until("others are there", || {
+                fleet.slots(mode).iter().all(|slot| slot.1 == "online" && !before.contains(&slot.0))
+            });
             for slot in fleet.jlist().iter().filter(|slot| slot["name"] == mode) {
                 let env = &slot["pm2_env"];
                 assert_eq!((&env["exit_code"], &env["restart_time"]), (&json!(42), &json!(1)), "{what}: {env}");
             }
-            assert!(fleet.pids(mode).iter().all(|pid| !before.contains(pid)), "{what}");
             fleet.until("they serve", || get(port).is_ok());
         }
     }

@@ -6,11 +6,11 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rust_tests::home::PATIENCE;
+use rust_tests::home::{PATIENCE, until};
 
 /// A stream to a server, TCP or not.
 pub(crate) trait Stream: Read + Write {}
@@ -109,8 +109,21 @@ impl Kept {
 /// Requests without end, until stopped: half of the clients with a connection for each, half with one that they keep.
 #[derive(Debug)]
 pub(crate) struct Load {
-    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     clients: Vec<JoinHandle<Counted>>,
+}
+
+/// What the clients of a load and its owner share.
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    answered: AtomicU64,
+}
+
+impl Shared {
+    fn goes_on(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
 }
 
 /// What came of a load.
@@ -123,10 +136,11 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    fn count(&mut self, answer: Result<String, String>, kind: &str) {
+    fn count(&mut self, answer: Result<String, String>, kind: &str, shared: &Shared) {
         match answer {
             Ok(by) => {
                 self.answered += 1;
+                shared.answered.fetch_add(1, Ordering::Relaxed);
                 *self.by.entry(by).or_default() += 1;
             }
             Err(error) => self.failed.push(format!("{kind}: {error}")),
@@ -137,19 +151,30 @@ impl Counted {
 impl Load {
     /// Two clients of each kind, each with an address of its own.
     pub(crate) fn begin(port: u16) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared::default());
         let client = |client: u8| {
-            let stop = Arc::clone(&stop);
+            let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
-                if client.is_multiple_of(2) { kept_on(client, port, &stop) } else { one_by_one(client, port, &stop) }
+                if client.is_multiple_of(2) {
+                    kept_on(client, port, &shared)
+                } else {
+                    one_by_one(client, port, &shared)
+                }
             })
         };
         let clients = (1..=4).map(client).collect();
-        Self { stop, clients }
+        Self { shared, clients }
+    }
+
+    /// Waits until so many more requests were answered than up to now.
+    pub(crate) fn wait_for(&self, more: u64) {
+        let answered = || self.shared.answered.load(Ordering::Relaxed);
+        let enough = answered() + more;
+        until("enough requests were answered", || answered() >= enough);
     }
 
     pub(crate) fn end(self) -> Counted {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         let mut all = Counted::default();
         for client in self.clients {
             let one = client.join().unwrap();
@@ -167,19 +192,19 @@ impl Load {
 /// to others.
 const PACE: Duration = Duration::from_millis(2);
 
-fn one_by_one(client: u8, port: u16, stop: &AtomicBool) -> Counted {
+fn one_by_one(client: u8, port: u16, shared: &Shared) -> Counted {
     let mut counted = Counted::default();
-    while !stop.load(Ordering::Relaxed) {
-        counted.count(get_from(client, port), "alone");
+    while shared.goes_on() {
+        counted.count(get_from(client, port), "alone", shared);
         std::thread::sleep(PACE);
     }
     counted
 }
 
-fn kept_on(client: u8, port: u16, stop: &AtomicBool) -> Counted {
+fn kept_on(client: u8, port: u16, shared: &Shared) -> Counted {
     let mut counted = Counted::default();
     let mut kept = None;
-    while !stop.load(Ordering::Relaxed) {
+    while shared.goes_on() {
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => match Kept::open(client, port) {
@@ -192,7 +217,7 @@ fn kept_on(client: u8, port: u16, stop: &AtomicBool) -> Counted {
         };
         let answer = connection.get();
         let goes_on = answer.is_ok() && !connection.is_over;
-        counted.count(answer, "kept");
+        counted.count(answer, "kept", shared);
         kept = goes_on.then_some(connection);
         std::thread::sleep(PACE);
     }
