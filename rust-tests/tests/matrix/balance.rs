@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::Command;
@@ -45,7 +45,13 @@ fn holders(fleet: &Fleet, modes: &[&'static str], change: impl Fn(App) -> App) -
 /// Who holds a new connection, and the connection.
 fn greeting(mut stream: TcpStream) -> Result<(u32, TcpStream), String> {
     let mut buffer = [0; 16];
-    let length = stream.read(&mut buffer).map_err(|error| error.to_string())?;
+    let length = loop {
+        match stream.read(&mut buffer) {
+            // A stopped process that goes on hears of it here.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => break read.map_err(|error| error.to_string())?,
+        }
+    };
     let pid = String::from_utf8_lossy(&buffer[..length]).parse().map_err(|_| "closed".to_owned())?;
     Ok((pid, stream))
 }
