@@ -3,9 +3,10 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
 
 use serde_json::{Value, json};
+
+use crate::home::PATIENCE;
 
 /// A connection that has said hello.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ impl Client {
     /// No daemon is there, or it ends.
     pub fn connect(home: &Path) -> io::Result<Self> {
         let stream = UnixStream::connect(home.join("rpc.sock"))?;
-        stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         let mut client = Self { stream, calls: 0 };
         client.write(&json!({ "hello": "rewake", "protocol": 1, "version": "0.1.0" }))?;
         client.read()?;

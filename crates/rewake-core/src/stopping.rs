@@ -5,8 +5,9 @@ use crate::transitions::{SIGINT, SIGKILL, SIGTERM, Step};
 use crate::{Effect, Exit, ExitStatus, Policy, RunId, StopStage, Stopping, Time};
 
 /// How long SIGKILL may take before a process is reported as one that cannot be killed, ms, unless its `kill_timeout`
-/// is longer (PM2 waits another `kill_timeout`). Memory of a large process takes the kernel this long to free.
-const SIGKILL_PATIENCE: u64 = 2000;
+/// is longer (PM2 waits another `kill_timeout`). The kernel takes seconds to free the memory of a large process, and so may a machine that
+/// swaps, or whose host has no time for it, to tell of an end. The keeper waits as long when it ends them by itself.
+const SIGKILL_PATIENCE: u64 = 10_000;
 
 impl Stopping {
     /// When the next stage is due.

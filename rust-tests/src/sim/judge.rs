@@ -259,7 +259,7 @@ impl Judge {
     /// Nobody takes a run's connections away from it unless another one has them, or the whole slot goes.
     fn served_by_another(&self, run: RunId, world: &World) -> Result<(), Breach> {
         // What has ended by itself serves nobody: its tree is cleaned up.
-        let Some(slot) = world.process(run).filter(|process| !process.is_reported_dead()).map(Process::slot) else {
+        let Some(slot) = world.process(run).filter(|process| !process.is_known_dead()).map(Process::slot) else {
             return Ok(());
         };
         let goes = self.book.slots.get(&slot).is_none_or(|noted| noted.wanted != Wanted::Up || noted.run.is_none());

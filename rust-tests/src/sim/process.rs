@@ -17,6 +17,8 @@ pub struct Process {
     /// Whether the end of the tree is waited for and reported.
     pub(super) watched: bool,
     pub(super) exit_reported: bool,
+    /// The same, but stays when its end is told once more.
+    pub(super) known_dead: bool,
     pub(super) released: bool,
     /// It ends for a reason of its own; see `World::end`.
     pub(super) doomed: bool,
@@ -53,6 +55,7 @@ impl Process {
             announced,
             watched,
             exit_reported: false,
+            known_dead: false,
             released: false,
             doomed: false,
             put_away: false,
@@ -81,6 +84,12 @@ impl Process {
     #[must_use]
     pub fn is_reported_dead(&self) -> bool {
         self.exit_reported
+    }
+
+    /// Whether its end was told to this daemon or to the one before, whose orders are repeated.
+    #[must_use]
+    pub fn is_known_dead(&self) -> bool {
+        self.known_dead
     }
 
     /// Whether SIGKILL ends it and its tree.

@@ -10,7 +10,7 @@ const SIGINT: i32 = 2;
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
 /// How long SIGKILL may take at least before the core may say that it does not help, ms.
-const SIGKILL_PATIENCE: u64 = 2000;
+const SIGKILL_PATIENCE: u64 = 10_000;
 
 /// One run as far as it was reported.
 #[derive(Debug, Clone)]

@@ -300,7 +300,7 @@ impl World {
 
     fn exit_report(&mut self, run: RunId, how: How) -> Option<Fact> {
         let process = self.processes.get_mut(&run)?;
-        process.exit_reported = true;
+        (process.exit_reported, process.known_dead) = (true, true);
         let tree_gone = !process.watched || process.tree.is_none();
         Some(Fact::Exited { run, status: how.into(), tree_gone })
     }

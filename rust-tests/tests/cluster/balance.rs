@@ -16,7 +16,7 @@ fn start(home: &Home, node: &str, script: &str, port: u16, more: &Value) {
     home.write("app.js", script);
     let mut app = json!({
         "name": "web", "script": "app.js", "exec_mode": "cluster", "instances": 2, "interpreter": node,
-        "reload_soak": 0, "env": { "PORT": port.to_string() },
+        "reload_soak": 0, "listen_timeout": 60_000, "kill_timeout": 60_000, "env": { "PORT": port.to_string() },
     });
     app.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     home.write("app.json", &json!({ "apps": [app] }).to_string());
@@ -130,19 +130,17 @@ fn what_waits_for_a_worker_that_dies_is_served_by_others_at_once() {
             setTimeout(() => { for (;;); }, 1);
         }).listen(+process.env.PORT);
     ";
-    // The successor must not be what serves them.
-    let more = json!({ "cluster_balance": "kernel", "instances": 2, "restart_delay": 20_000 });
+    // The successor must not be what serves them: it comes when no client waits any more.
+    let more = json!({ "cluster_balance": "kernel", "instances": 2, "restart_delay": 120_000 });
     start(&home, "node", script, port, &more);
     let busy = get_path(port, "/stop").unwrap();
     let load = load(port, 8);
     kill(busy.parse().unwrap());
     until("it is gone", || !is_alive(busy.parse().unwrap()));
-    let begun = Instant::now();
     let served = answers(port, 50);
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     assert!(!served.contains_key(&busy));
     let counted = load.end();
-    assert!(counted.slowest < Duration::from_secs(5), "{:?}", counted.slowest);
+    assert!(counted.slowest < Duration::from_secs(10), "{:?}", counted.slowest);
     assert!(counted.failed.len() <= 8, "only what the dead one had accepted: {:?}", counted.failed);
 }
 
@@ -150,15 +148,22 @@ fn what_waits_for_a_worker_that_dies_is_served_by_others_at_once() {
 fn a_worker_that_blocks_its_event_loop_gets_no_connections_meanwhile() {
     let (home, port) = (Home::new(), free_port());
     let script = "
+        const fs = require('fs');
         const http = require('http');
+        // It says when it stands still, and does so until it is told.
+        const block = () => {
+            fs.writeFileSync('blocked', '');
+            const never = new Int32Array(new SharedArrayBuffer(4));
+            while (!fs.existsSync('go on')) Atomics.wait(never, 0, 0, 10);
+        };
         http.createServer((q, r) => {
             r.end(String(process.pid));
-            if (q.url === '/block') setTimeout(() => { const end = Date.now() + 8000; while (Date.now() < end); }, 1);
+            if (q.url === '/block') setTimeout(block, 1);
         }).listen(+process.env.PORT);
     ";
     start(&home, "node", script, port, &json!({ "cluster_balance": "kernel" }));
     let blocked = get_path(port, "/block").unwrap();
-    let begun = Instant::now();
+    until("it stands still", || home.folder().join("blocked").exists());
     let mut slowest = Duration::ZERO;
     let mut served: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..300 {
@@ -166,9 +171,9 @@ fn a_worker_that_blocks_its_event_loop_gets_no_connections_meanwhile() {
         *served.entry(get(port).unwrap()).or_default() += 1;
         slowest = slowest.max(asked.elapsed());
     }
-    assert!(begun.elapsed() < Duration::from_secs(8), "it was still blocked: {:?}", begun.elapsed());
     assert!(!served.contains_key(&blocked), "{served:?}");
-    assert!(slowest < Duration::from_secs(4), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(10), "{slowest:?}");
+    home.write("go on", "");
     until("it gets connections again", || get(port).unwrap() == blocked);
 }
 
@@ -188,7 +193,7 @@ fn no_connection_reaches_a_new_process_before_it_is_ready() {
             "app.json",
             &std::fs::read_to_string(home.folder().join("app.json"))
                 .unwrap()
-                .replace("\"reload_soak\":0", "\"reload_soak\":5000"),
+                .replace("\"reload_soak\":0", "\"reload_soak\":60000"),
         );
         let load = load(port, 4);
         let output = home.rewake(["reload", "app.json"]).fails();
@@ -267,7 +272,7 @@ fn two_clusters_on_one_port_are_told_apart_by_name_and_a_stranger_by_its_pid() {
     home.write("second.js", SERVER);
     let start_second = || {
         let second = json!({ "name": "second", "script": "second.js", "exec_mode": "cluster", "max_restarts": 2,
-            "env": { "PORT": port.to_string() } });
+            "min_uptime": "1h", "env": { "PORT": port.to_string() } });
         home.write("second.json", &json!({ "apps": [second] }).to_string());
         home.rewake(["start", "second.json"]);
         until("it is given up", || home.slots("second").iter().all(|slot| slot.1 == "errored"));

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use rust_tests::home::PATIENCE;
 use rust_tests::load::Load;
 use rust_tests::net::connect_from;
 
@@ -27,7 +28,7 @@ pub(crate) fn get_from(client: [u8; 4], port: u16) -> Result<String, String> {
 
 fn ask(mut stream: TcpStream, path: &str) -> Result<String, String> {
     let error = |error: std::io::Error| error.to_string();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).map_err(error)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(error)?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(error)?;
     let mut text = String::new();

@@ -16,7 +16,9 @@ fn start(home: &Home, node: &str, script: &str, instances: &str, port: u16, more
 
 fn start_with(home: &Home, node: &str, script: &str, instances: &str, port: u16, more: &[&str]) {
     home.write("app.js", script);
-    let args = [&["start", "app.js", "--name", "web", "-i", instances, "--interpreter", node], more].concat();
+    // A slow machine is no reason for a reload to fail. What a test says of it comes later, and holds.
+    let args = ["start", "app.js", "--name", "web", "-i", instances, "--interpreter", node];
+    let args = [&args[..], &["--listen-timeout", "60000", "--kill-timeout", "60000"], more].concat();
     let output = home.command(args).env("PORT", port.to_string()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // All of them: one that has not yet read its script would read what a test writes next.
@@ -96,16 +98,21 @@ fn a_bad_release_never_replaces_a_good_one() {
 #[test]
 fn a_release_that_dies_a_moment_after_it_listens_never_replaces_a_good_one() {
     let (home, port) = (Home::new(), free_port());
-    start_with(&home, "node", SERVER, "2", port, &[]);
+    // Longer than it lives on the slowest machine.
+    start_with(&home, "node", SERVER, "2", port, &["--reload-soak", "60000"]);
     let before = pids(&home);
     home.write("app.js", &format!("{SERVER} setTimeout(() => {{ throw new Error('no database') }}, 300);"));
     let output = home.rewake(["reload", "web"]).fails();
     assert!(output.stderr.contains("was ready but exited with code 1"), "{}", output.stderr);
     assert_eq!(pids(&home), before, "the old ones serve on");
-
     assert!(before.contains(&get(port).unwrap().parse().unwrap()));
+}
 
-    home.write("app.js", SERVER);
+#[test]
+fn the_first_new_process_of_a_reload_soaks_unless_told_otherwise() {
+    let (home, port) = (Home::new(), free_port());
+    start_with(&home, "node", SERVER, "2", port, &[]);
+    let before = pids(&home);
     let load = load(port, 2);
     let began = Instant::now();
     home.rewake(["reload", "web"]).ok();
@@ -260,11 +267,14 @@ fn another_command_in_the_middle_does_not_make_a_bad_release_the_one_that_is_res
 #[test]
 fn an_old_process_that_dies_in_the_middle_does_not_make_a_bad_release_a_success() {
     let (home, port) = (Home::new(), free_port());
-    let script = format!("if (process.env.BAD) setTimeout(() => process.exit(7), 1000); else {{ {SERVER} }}");
+    // It ends when the test has seen it alone.
+    let bad = "setInterval(() => { if (require('fs').existsSync('seen')) process.exit(7); }, 10)";
+    let script = format!("if (process.env.BAD) {bad}; else {{ {SERVER} }}");
     start(&home, "node", &script, "1", port, &[]);
     let reload = begin_bad_reload(&home);
     home.rewake(["send-signal", "SIGKILL", "0"]).ok();
     until("the new one is alone", || home.slots("web")[0].1 == "launching");
+    home.write("seen", "");
     fails_with(reload, "its old process ended meanwhile, and the new one exited with code 7");
     is_the_good_release(&home, port);
 }

@@ -78,7 +78,7 @@ fn a_tree_that_lingers_is_killed_and_one_that_survives_it_is_left() {
     s.exited_leaving_a_tree(0, 1);
     s.tick_after(1600);
     assert_eq!(s.orders(), ["signal 15 to the tree of run 0", "signal 9 to the tree of run 0"]);
-    s.tick_after(2000);
+    s.tick_after(10_000);
     assert_eq!(s.orders(), ["release run 0", "spawn run 1 of 0"]);
 }
 

@@ -59,7 +59,7 @@ fn what_does_not_drain_in_time_is_asked_and_then_killed() {
     assert_eq!(s.orders(), ["signal 2 to the tree of run 0"]);
     s.tick_after(1600);
     assert_eq!(s.orders(), ["signal 9 to the tree of run 0"]);
-    s.tick_after(2000);
+    s.tick_after(10_000);
     assert_eq!(s.orders(), ["reply 1: 0 CannotBeKilled"]);
     s.exited(0, 0);
     assert_eq!((s.orders(), s.phase(0)), (vec!["release run 0".to_owned()], "online"));
@@ -459,5 +459,5 @@ fn what_has_no_time_to_drain_and_none_to_obey_is_killed_at_once() {
     s.tick_after(0);
     let expected =
         ["spawn run 1 of 0", "drain run 0", "signal 2 to the tree of run 0", "signal 9 to the tree of run 0"];
-    assert_eq!((s.orders(), s.due_in()), (expected.map(str::to_owned).to_vec(), Some(2000)));
+    assert_eq!((s.orders(), s.due_in()), (expected.map(str::to_owned).to_vec(), Some(10_000)));
 }

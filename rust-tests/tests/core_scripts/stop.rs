@@ -38,7 +38,7 @@ fn a_kill_timeout_of_zero_kills_at_the_next_tick() {
     assert_eq!(s.due_in(), Some(0));
     s.tick_after(0);
     assert_eq!(s.orders(), ["signal 2 to the tree of run 0", "signal 9 to the tree of run 0"]);
-    assert_eq!(s.due_in(), Some(2000));
+    assert_eq!(s.due_in(), Some(10_000));
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_stop_of_what_sigkill_does_not_end_fails_and_later_still_ends_stopped() {
     s.stop(0);
     s.tick_after(1600);
     s.orders();
-    s.tick_after(2000);
+    s.tick_after(10_000);
     assert_eq!(s.orders(), ["reply 1: 0 CannotBeKilled"]);
     assert_eq!((s.phase(0), s.due_in()), ("stopping", None));
     s.stop(0);
@@ -158,7 +158,7 @@ fn what_ends_after_all_comes_up_when_it_is_wanted() {
     let mut s = Script::online(plain());
     s.restart(0);
     s.tick_after(1600);
-    s.tick_after(2000);
+    s.tick_after(10_000);
     s.orders();
     s.wait(1);
     s.exited(0, 0);
@@ -170,11 +170,11 @@ fn what_ends_after_all_and_leaves_a_straggler_does_not_hold_its_slot_for_ever() 
     let mut s = Script::online(plain());
     s.restart(0);
     s.tick_after(1600);
-    s.tick_after(2000);
+    s.tick_after(10_000);
     s.orders();
     s.exited_leaving_a_tree(0, 0);
     assert_eq!(s.orders(), ["signal 9 to the tree of run 0"]);
-    assert_eq!(s.due_in(), Some(2000));
-    s.tick_after(2000);
+    assert_eq!(s.due_in(), Some(10_000));
+    s.tick_after(10_000);
     assert_eq!(s.orders(), ["release run 0", "spawn run 1 of 0"]);
 }

@@ -1,12 +1,14 @@
 //! Which worker gets a connection: even among those that live, none to one that leaves or is full, and none lost with one that dies.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::fs;
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rust_tests::home::is_alive;
+use rust_tests::home::{PATIENCE, is_alive};
 
 use super::support::MODES;
 use super::support::client::{ask, connect, connect_from, get};
@@ -43,7 +45,13 @@ fn holders(fleet: &Fleet, modes: &[&'static str], change: impl Fn(App) -> App) -
 /// Who holds a new connection, and the connection.
 fn greeting(mut stream: TcpStream) -> Result<(u32, TcpStream), String> {
     let mut buffer = [0; 16];
-    let length = stream.read(&mut buffer).map_err(|error| error.to_string())?;
+    let length = loop {
+        match stream.read(&mut buffer) {
+            // A stopped process that goes on hears of it here.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => break read.map_err(|error| error.to_string())?,
+        }
+    };
     let pid = String::from_utf8_lossy(&buffer[..length]).parse().map_err(|_| "closed".to_owned())?;
     Ok((pid, stream))
 }
@@ -123,23 +131,15 @@ fn a_worker_that_drains_gets_nothing_new() {
             let (old, held) = connect_from(1, port).and_then(greeting).unwrap();
             let mut reload = fleet.command(["reload", mode, "--silent"]).spawn().unwrap();
             fleet.until("the new one is there", || fleet.pids(mode)[0] != old);
-            // It drains by now, or has yet to hear of it: from its word on, nothing reaches it.
-            let told = Instant::now();
-            let mut since = None;
-            for client in 1..=100 {
-                let by = connect_from(client, port)
-                    .and_then(greeting)
-                    .unwrap_or_else(|error| panic!("Node {} {mode}: {error}", node.major))
-                    .0;
-                if by == old {
-                    since = Some(told.elapsed());
-                }
+            if mode == "shared" {
+                // Where we do not choose who gets it, the old one must have heard that it is to close its servers.
+                fleet.until("the old one listens no more", || !listens(old, port) && !listens(old, control));
             }
-            let what = format!("Node {} {mode}: the old one got one {since:?} after the new one was there", node.major);
-            assert!(since.is_none_or(|since| since < Duration::from_millis(500)), "{what}");
-            if mode != "shared" {
-                // Where we choose who gets it, the choice is made before it is told.
-                assert_eq!(since, None, "{what}");
+            let what = format!("Node {} {mode}", node.major);
+            for client in 1..=100 {
+                let (by, _) =
+                    connect_from(client, port).and_then(greeting).unwrap_or_else(|error| panic!("{what}: {error}"));
+                assert_ne!(by, old, "{what}");
             }
             assert!(get(control).is_ok_and(|by| by != old.to_string()), "{what}");
             assert!(is_alive(old), "{what}: it was still there");
@@ -147,6 +147,21 @@ fn a_worker_that_drains_gets_nothing_new() {
             assert!(reload.wait().unwrap().success());
         }
     }
+}
+
+/// Whether a process has the socket that listens on this port.
+fn listens(pid: u32, port: u16) -> bool {
+    let tables = ["tcp", "tcp6"].map(|name| fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default());
+    let (ends, listening) = (format!(":{port:04X}"), "0A");
+    let sockets: Vec<PathBuf> = tables
+        .iter()
+        .flat_map(|table| table.lines())
+        .map(|line| line.split_ascii_whitespace().collect::<Vec<_>>())
+        .filter(|fields| fields[1].ends_with(&ends) && fields[3] == listening)
+        .map(|fields| format!("socket:[{}]", fields[9]).into())
+        .collect();
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap().filter_map(|fd| fs::read_link(fd.ok()?.path()).ok());
+    open.into_iter().any(|fd| sockets.contains(&fd))
 }
 
 #[test]
@@ -172,7 +187,7 @@ fn a_full_worker_leaves_connections_to_others_and_when_all_are_full_they_wait() 
         let mut early = waiting.try_clone().unwrap();
         assert!(early.read(&mut [0; 1]).is_err(), "Node {}: it waits, and is neither served nor closed", node.major);
         let (freed, _) = held.remove(0);
-        waiting.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        waiting.set_read_timeout(Some(PATIENCE)).unwrap();
         assert_eq!(greeting(waiting).map(|(pid, _)| pid), Ok(freed), "Node {}: as soon as there is room", node.major);
     }
 }
@@ -181,8 +196,8 @@ fn a_full_worker_leaves_connections_to_others_and_when_all_are_full_they_wait() 
 fn what_a_blocked_worker_was_given_is_served_by_others_when_it_dies() {
     for node in each_node() {
         let fleet = Fleet::new(&node, &[HOLDER]);
-        for (mode, port, control) in holders(&fleet, &MODES, |app| app.set("restart_delay", 60_000)) {
-            let blocked = block(&fleet, mode, control, 60_000);
+        for (mode, port, control) in holders(&fleet, &MODES, |app| app.set("restart_delay", 120_000)) {
+            let blocked = block(&fleet, mode, control);
             let clients: Vec<_> = (1..=30)
                 .map(|client| {
                     std::thread::spawn(move || connect_from(client, port).and_then(greeting).map(|(pid, _)| pid))
@@ -191,24 +206,18 @@ fn what_a_blocked_worker_was_given_is_served_by_others_when_it_dies() {
             let done = || clients.iter().filter(|client| client.is_finished()).count();
             fleet.until("those of the other are answered", || done() >= 5);
             Command::new("kill").args(["-KILL", &blocked.to_string()]).status().unwrap();
-            let began = Instant::now();
+            // Nobody waits for the next worker: it comes when no client has patience any more.
             for client in clients {
                 let by = client.join().unwrap();
                 assert!(by.as_ref().is_ok_and(|by| *by != blocked), "Node {} {mode}: {by:?}", node.major);
             }
-            let took = began.elapsed();
-            assert!(
-                took < Duration::from_secs(20),
-                "Node {} {mode}: nobody waits for the next worker: {took:?}",
-                node.major
-            );
         }
     }
 }
 
-/// Lets a worker stand still; who it is.
-fn block(fleet: &Fleet, app: &str, control: u16, ms: u64) -> u32 {
-    let asked = ask(connect(("127.0.0.1", control)).unwrap(), &format!("/?block={ms}"));
+/// Lets a worker stand still, for longer than the test lasts; who it is.
+fn block(fleet: &Fleet, app: &str, control: u16) -> u32 {
+    let asked = ask(connect(("127.0.0.1", control)).unwrap(), "/?block=600000");
     let blocked = fleet.told(app, 1).remove(0).pid;
     assert_eq!(asked, Ok(blocked.to_string()));
     blocked
@@ -220,24 +229,22 @@ fn while_a_worker_stands_still_few_clients_notice() {
         let fleet = Fleet::new(&node, &[HOLDER]);
         // With client-ip its own clients wait for it, and are not meant to do otherwise.
         for (mode, port, control) in holders(&fleet, &["kernel", "round-robin", "shared"], |app| app) {
-            block(&fleet, mode, control, 2000);
-            let began = Instant::now();
-            let clients: Vec<_> = (0..100)
+            let blocked = block(&fleet, mode, control);
+            let mut clients: Vec<_> = (0..100)
                 .map(|client| {
-                    std::thread::sleep(Duration::from_millis(10));
-                    std::thread::spawn(move || {
-                        let asked = Instant::now();
-                        connect_from(client + 1, port).and_then(greeting).unwrap();
-                        asked.elapsed()
-                    })
+                    // Not faster than the daemon can see to it, however slow it is: each comes when the daemon has had its turn.
+                    fleet.run(&["ping"]).ok();
+                    std::thread::spawn(move || connect_from(client + 1, port).and_then(greeting).map(|(by, _)| by))
                 })
                 .collect();
-            let arrived = began.elapsed();
-            let mut took: Vec<Duration> = clients.into_iter().map(|client| client.join().unwrap()).collect();
-            took.sort();
             // Half of them would wait if nobody saw to it. A few go there before it is seen that it stands still: eight by round robin.
-            let slow = took.iter().filter(|took| **took > Duration::from_millis(700)).count();
-            assert!(slow <= 12, "Node {} {mode}: {slow} of 100 were slow, in {arrived:?}", node.major);
+            fleet.until(&format!("{mode}: at most twelve wait"), || {
+                clients.iter().filter(|client| client.is_finished()).count() >= 88
+            });
+            for client in clients.extract_if(.., |client| client.is_finished()) {
+                let by = client.join().unwrap();
+                assert!(by.as_ref().is_ok_and(|by| *by != blocked), "Node {} {mode}: {by:?}", node.major);
+            }
         }
     }
 }

@@ -1,14 +1,14 @@
 //! The daemon dies while its workers do all that workers do. They go on, and so does what they had begun.
 
-use std::collections::BTreeSet;
 use std::process::Command;
+use std::time::Instant;
 
-use rust_tests::home::is_alive;
+use rust_tests::home::{PATIENCE, is_alive};
 use rust_tests::ports::free_port;
 use serde_json::json;
 
 use super::support::MODES;
-use super::support::client::{Load, get};
+use super::support::client::{Load, get, is_unanswered};
 use super::support::fleet::{App, Fleet, each_node};
 use super::support::wire::{Caller, Hearer};
 
@@ -48,13 +48,14 @@ fn a_killed_daemon_is_noticed_by_no_client_and_by_no_worker_in_any_mode() {
             assert_eq!(MODES.map(|mode| fleet.pids(mode)), pids, "Node {}: the same processes", node.major);
         }
         for (mode, load) in MODES.into_iter().zip(loads) {
+            load.wait_for(20);
             let counted = load.end();
             // What a daemon has just accepted to hand it over dies with it.
             let bound = if mode == "round-robin" { 3 } else { 0 };
             let what = format!("Node {} {mode}: {} answered, {:?}", node.major, counted.answered, counted.failed);
             assert!(counted.failed.len() <= bound, "{what}");
-            assert!(counted.failed.iter().all(|error| error.contains("reset")), "{what}");
-            assert!(counted.answered > 20, "Node {} {mode}: {}", node.major, counted.answered);
+            // Its end comes before the client has asked, or while it waits; never in the middle of an answer.
+            assert!(counted.failed.iter().all(|error| is_unanswered(error)), "{what}");
         }
         all_is_well(&fleet, &MODES);
     }
@@ -99,18 +100,18 @@ fn a_message_of_a_megabyte_that_the_daemon_dies_over_does_not_spoil_the_next() {
             fleet.kill_daemon();
         }
         let mut hearer = Hearer::connect_to(&fleet, "web");
-        Caller::connect(&fleet).send("web", "\"now\"");
-        let mut still = BTreeSet::new();
-        while still.len() < 2 {
-            let message = hearer.message();
+        let (mut whole, began) = ([0; 2], Instant::now());
+        while whole.iter().any(|count| *count < 3) {
+            assert!(began.elapsed() < 2 * PATIENCE, "heard of each: {whole:?}");
+            // Of so much that is said this thread may miss some, but never a part.
+            let Some(message) = hearer.message_unless_missed() else { continue };
             let text: serde_json::Value = serde_json::from_str(&message.data).unwrap();
-            if text[0] == "still" {
-                still.insert(message.id);
-            } else {
-                assert_eq!(text["text"].as_str().unwrap().chars().count(), 500_000, "it is whole");
-            }
+            assert_eq!(text["text"].as_str().unwrap().chars().count(), 500_000, "it is whole");
+            whole[usize::try_from(message.id).unwrap()] += 1;
         }
         all_is_well(&fleet, &["web"]);
+        let log = std::fs::read_to_string(fleet.path().join("rewake.log")).unwrap();
+        assert!(!log.contains("not a message"), "{log}");
     }
 }
 
@@ -131,12 +132,13 @@ fn an_exit_while_there_is_no_daemon_is_reported_with_its_status_and_another_take
         fleet.kill_daemon();
         for (mode, (port, before)) in MODES.into_iter().zip(ports.into_iter().zip(&pids)) {
             let what = format!("Node {} {mode}", node.major);
-            fleet.until("others are there", || fleet.slots(mode).iter().all(|slot| slot.1 == "online"));
+            fleet.until("others are there", || {
+                fleet.slots(mode).iter().all(|slot| slot.1 == "online" && !before.contains(&slot.0))
+            });
             for slot in fleet.jlist().iter().filter(|slot| slot["name"] == mode) {
                 let env = &slot["pm2_env"];
                 assert_eq!((&env["exit_code"], &env["restart_time"]), (&json!(42), &json!(1)), "{what}: {env}");
             }
-            assert!(fleet.pids(mode).iter().all(|pid| !before.contains(pid)), "{what}");
             fleet.until("they serve", || get(port).is_ok());
         }
     }

@@ -99,13 +99,13 @@ fn a_killed_worker_costs_at_most_what_it_was_answering() {
             }
         }
         for (mode, load) in MODES.into_iter().zip(loads) {
+            load.wait_for(50);
             let counted = load.end();
             // Each of the four clients of a port may have been with the one that was killed, each time.
             assert!(counted.failed.len() <= 20, "{mode}: {:?}", counted.failed);
             let hung =
                 counted.failed.iter().any(|error| error.contains("refused") || error.contains("Resource temporarily"));
             assert!(!hung, "{mode}: {:?}", counted.failed);
-            assert!(counted.answered > 50, "{mode}: {}", counted.answered);
         }
     }
 }
@@ -118,7 +118,8 @@ fn a_release_whose_port_is_taken_replaces_nothing() {
     let stranger = TcpListener::bind("[::]:0").or_else(|_| TcpListener::bind("0.0.0.0:0")).unwrap();
     let taken = stranger.local_addr().unwrap().port();
     for (mode, port) in MODES.into_iter().zip(ports) {
-        fleet.until("it answers", || get(port).is_ok());
+        // A new process need not listen in the place of one that has not yet.
+        fleet.until_all_listen(mode);
         let before = fleet.pids(mode);
         let refused = fleet.rewake(["reload", mode, "--env", &format!("PORT={taken}")]).fails();
         assert!(refused.stderr.contains("goes on with its old process"), "{mode}: {}", refused.stderr);

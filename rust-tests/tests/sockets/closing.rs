@@ -45,7 +45,7 @@ fn the_last_instance_closes_and_no_other() {
 #[test]
 fn an_app_that_is_given_up_or_ends_for_good_refuses() {
     for (script, more, status) in [
-        ("setTimeout(() => process.exit(1), 50)", &["--max-restarts", "2"][..], "errored"),
+        ("setTimeout(() => process.exit(1), 50)", &["--max-restarts", "2", "--min-uptime", "1h"][..], "errored"),
         ("setTimeout(() => process.exit(0), 50)", &["--no-autorestart"][..], "stopped"),
     ] {
         let (home, port) = (Home::new(), free_port());

@@ -1,10 +1,10 @@
 //! Apps that serve on what they are given, and clients that ask them: one request a connection, with a bound.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rust_tests::home::{Home, PATIENCE, is_alive, until};
 use rust_tests::load::Load;
@@ -53,21 +53,43 @@ fn converse(port: u16) -> Result<u64, String> {
     let error = |answered: u64| move |error: std::io::Error| format!("request {answered} of a connection: {error}");
     let mut stream = TcpStream::connect(("127.0.0.1", port)).map_err(error(0))?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(error(0))?;
+    let mut answered_at = Instant::now();
     // Long enough to be in use when a server is closed, short enough to be one of many.
     for answered in 0..1000 {
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").map_err(error(answered))?;
-        let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
-        while !text.ends_with(b"}") {
-            match stream.read(&mut buffer).map_err(error(answered))? {
-                0 => return Err(format!("request {answered} of a connection: no answer")),
-                length => text.extend_from_slice(&buffer[..length]),
-            }
-        }
+        let asked = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        // Who thinks for longer may find that the connection has been ended: half the time that a server which is told to go leaves it.
+        let was_late = answered_at.elapsed() >= Duration::from_millis(500);
+        let text = match asked.and_then(|()| read_object(&mut stream)) {
+            Ok(text) => text,
+            Err(end) if was_late && is_end(&end) => return Ok(answered),
+            Err(end) => return Err(error(answered)(end)),
+        };
+        answered_at = Instant::now();
         if String::from_utf8_lossy(&text).to_lowercase().contains("connection: close") {
             return Ok(answered + 1);
         }
     }
     Ok(1000)
+}
+
+/// An answer whose body is an object. Its end before the first byte is `UnexpectedEof`.
+fn read_object(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
+    let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
+    while !text.ends_with(b"}") {
+        match stream.read(&mut buffer) {
+            Ok(0) if text.is_empty() => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(length) if length > 0 => text.extend_from_slice(&buffer[..length]),
+            // A stopped process that goes on hears of it here.
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if text.is_empty() => return Err(error),
+            Ok(_) | Err(_) => return Err(std::io::Error::other("half an answer")),
+        }
+    }
+    Ok(text)
+}
+
+fn is_end(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe)
 }
 
 /// The pid in an answer.
@@ -76,15 +98,17 @@ pub(crate) fn pid(answer: &Value) -> u32 {
 }
 
 pub(crate) fn refuses(port: u16) -> bool {
-    TcpStream::connect(("127.0.0.1", port)).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    TcpStream::connect(("127.0.0.1", port)).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
 }
 
-/// Starts a script as `web` and waits until it answers on this port.
+/// Starts a script as `web` and waits until it answers on this port. That the machine is slow is no reason to give it up or to kill it,
+/// unless the test says so: what comes later holds.
 pub(crate) fn start(home: &Home, node: &str, script: &str, port: u16, more: &[&str]) {
     home.write("app.js", script);
     let address = format!("127.0.0.1:{port}");
     let args = ["start", "app.js", "--name", "web", "--interpreter", node, "--socket", &address];
-    home.rewake([&args[..], more].concat()).ok();
+    let patience = ["--listen-timeout", "60000", "--kill-timeout", "60000"];
+    home.rewake([&args[..], &patience, more].concat()).ok();
     until("it answers", || get(port, "/").is_ok());
 }
 

@@ -13,7 +13,8 @@ use super::http::{SERVER, ask, get, kill_daemon, opened, opened_port, pid, refus
 fn a_connection_that_comes_while_nobody_runs_is_answered_by_the_successor() {
     for node in nodes() {
         let (home, port) = (Home::new(), free_port());
-        start(&home, &node, SERVER, port, &["--restart-delay", "500"]);
+        // Long enough to be seen.
+        start(&home, &node, SERVER, port, &["--restart-delay", "8s"]);
         let dead = pid(&get(port, "/die").unwrap());
         until("nobody runs", || !is_alive(dead) && home.slots("web")[0].1 == "waiting restart");
         assert_ne!(pid(&get(port, "/").unwrap()), dead, "{node}");
@@ -24,8 +25,7 @@ fn a_connection_that_comes_while_nobody_runs_is_answered_by_the_successor() {
 fn port_zero_is_one_port_over_crash_restart_reload_and_the_daemons_death() {
     let home = Home::new();
     home.write("app.js", SERVER);
-    let app =
-        json!({ "name": "web", "script": "app.js", "sockets": ["127.0.0.1:0", "127.0.0.1:0"], "min_uptime": 100 });
+    let app = json!({ "name": "web", "script": "app.js", "sockets": ["127.0.0.1:0", "127.0.0.1:0"], "min_uptime": 100, "kill_timeout": "60s" });
     with_file(&home, "start", &app).ok();
     let sockets = opened(&home, "web");
     assert_ne!(sockets[0].1, sockets[1].1, "each has a port of its own");
@@ -77,7 +77,8 @@ fn a_killed_daemon_leaves_sockets_and_processes_and_the_next_one_has_both() {
 fn a_daemon_that_dies_with_the_stop_under_way_closes_after_all() {
     let (home, port) = (Home::new(), free_port());
     let stubborn = format!("{SERVER}process.removeAllListeners('SIGINT'); process.on('SIGINT', () => {{}});");
-    start(&home, "node", &stubborn, port, &["--kill-timeout", "3000"]);
+    // Long enough for a slow machine to have another daemon meanwhile.
+    start(&home, "node", &stubborn, port, &["--kill-timeout", "10s"]);
     let mut stop = home.command(["stop", "web"]).stderr(std::process::Stdio::null()).spawn().unwrap();
     let table = home.path().join("table.json");
     until("it is on disk that it is to be down", || {

@@ -32,7 +32,7 @@ fn a_process_finds_its_sockets_in_order_and_its_channel_behind_them() {
         let sockets = json!([{ "address": "127.0.0.1:0", "name": "http" }, "udp:127.0.0.1:0", { "address": "./a.sock", "name": "c" }]);
         let app = json!({
             "name": "web", "script": "app.js", "interpreter": node, "sockets": sockets,
-            "wait_ready": true, "listen_timeout": 20_000, "shutdown_with_message": true, "kill_timeout": 20_000,
+            "wait_ready": true, "listen_timeout": 60_000, "shutdown_with_message": true, "kill_timeout": 60_000,
         });
         with_file(&home, "start", &app).ok();
         let opened = opened(&home, "web");
@@ -54,7 +54,9 @@ fn a_process_finds_its_sockets_in_order_and_its_channel_behind_them() {
         assert_eq!(ask(stream, "/").unwrap()["pid"], answer["pid"], "{node}");
         // The other way on the channel, too.
         home.rewake(["stop", "web"]).ok();
-        assert_eq!(lines(&home.path().join("logs/web-out.log")), ["told to go"], "{node}");
+        let log = home.path().join("logs/web-out.log");
+        until("its last word is in the log", || !lines(&log).is_empty());
+        assert_eq!(lines(&log), ["told to go"], "{node}");
     }
 }
 
@@ -81,11 +83,15 @@ fn another_program_gets_sockets_that_wait_as_systemds_do_and_so_does_its_success
         "udp:0",
         "--max-restarts",
         "3",
+        "--min-uptime",
+        "1h",
     ])
     .ok();
     until("it is given up", || home.slots("sh")[0].1 == "errored");
     // The shell itself has its script open at 10 or 255; close-on-exec is not set for what it was given, or `dd` had nothing.
-    let all = lines(&home.path().join("logs/sh-out.log"));
+    let log = home.path().join("logs/sh-out.log");
+    until("each run's last word is in the log", || lines(&log).len() >= 6);
+    let all = lines(&log);
     assert_eq!(all.len(), 6, "{all:?}");
     for pair in all.chunks(2) {
         assert!(pair[0].starts_with("0 1 ") && pair[0].contains(" 3 4 "), "{all:?}");

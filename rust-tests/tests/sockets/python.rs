@@ -73,7 +73,7 @@ fn serve(home: &Home, script: &str, port: u16) {
         "--min-uptime",
         "500",
         "--kill-timeout",
-        "10s",
+        "60s",
     ])
     .ok();
 }

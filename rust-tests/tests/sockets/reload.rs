@@ -48,7 +48,7 @@ fn with_the_drain_helper_no_request_on_a_kept_connection_fails_either() {
         home.write("app.js", SERVER);
         let app = json!({
             "name": "web", "script": "app.js", "interpreter": node, "sockets": "127.0.0.1:0", "drain": true,
-            "wait_ready": true, "env": { "SAYS_READY": "1" }, "kill_timeout": 20_000,
+            "wait_ready": true, "env": { "SAYS_READY": "1" }, "listen_timeout": 60_000, "kill_timeout": 60_000,
         });
         with_file(&home, "start", &app).ok();
         let load = load_on_kept_connections(opened_port(&home, "web"), 3);
@@ -83,7 +83,8 @@ fn a_request_in_flight_is_finished_by_the_old_process() {
 #[test]
 fn a_bad_release_replaces_nothing() {
     for (what, release, more) in [
-        ("exits", "setTimeout(() => process.exit(7), 50)", &[][..]),
+        // Not so old on the slowest machine that it counts as ready.
+        ("exits", "setTimeout(() => process.exit(7), 50)", &["--min-uptime", "1h"][..]),
         (
             "is never ready",
             "setInterval(() => {}, 1e6)",
@@ -109,7 +110,7 @@ fn release(home: &Home, script: &str, sockets: &Value, number: u32) -> Value {
     home.write(&format!("{number}.js"), script);
     json!({
         "name": "web", "script": format!("{number}.js"), "instances": 2, "exec_mode": "fork", "sockets": sockets,
-        "wait_ready": true, "env": { "SAYS_READY": "1", "RELEASE": number },
+        "wait_ready": true, "env": { "SAYS_READY": "1", "RELEASE": number }, "listen_timeout": 60_000, "kill_timeout": 60_000,
     })
 }
 

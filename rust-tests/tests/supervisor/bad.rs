@@ -94,7 +94,8 @@ fn an_executable_that_hangs_when_asked_is_ended_and_holds_nothing_up() {
     assert!(!output.status.success());
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("ended by signal 9") && told.contains("nothing was updated"), "{told}");
-    assert!(asked.elapsed() < Duration::from_secs(25), "{:?}", asked.elapsed());
+    // It hangs for a day.
+    assert!(asked.elapsed() < Duration::from_secs(60), "{:?}", asked.elapsed());
     until("nothing of it is left", || !is_alive(checks[0]) && !is_alive(started));
     assert_eq!((home.keeper(), home.daemon()), (keeper, daemon));
     assert_eq!(served.pids().iter().filter(|pid| pids.contains(pid)).count(), 2, "all but the one that was restarted");

@@ -24,9 +24,9 @@ fn a_fork_app_goes_on_and_is_taken_back_and_workers_are_restarted() {
     let served = Served::new();
     let home = &served.home;
     let one = home.slots("one")[0].0;
-    let workers: Vec<u32> = home.slots("web").iter().map(|slot| slot.0).collect();
     let load = load(served.one, 2);
     for round in 0..3 {
+        let workers: Vec<u32> = home.slots("web").iter().map(|slot| slot.0).collect();
         kill_both(&served);
         let slots = home.slots("one");
         assert_eq!((slots[0].0, slots[0].1.as_str()), (one, "online"), "round {round}");
@@ -70,10 +70,10 @@ fn both_die_while_processes_are_made_and_none_runs_twice() {
     let served = Served::new();
     let home = &served.home;
     for round in 0..5 {
-        let mut restart = home.command(["restart", "all", "--silent"]).spawn().unwrap();
         let log = home.path().join("rewake.log");
         let restarts = || std::fs::read_to_string(&log).unwrap_or_default().matches(" Restart app=").count();
         let before = restarts();
+        let mut restart = home.command(["restart", "all", "--silent"]).spawn().unwrap();
         until("it has begun", || restarts() > before || !home.path().join("rpc.sock").exists());
         kill_both(&served);
         // It has lost its daemon, and says so.

@@ -34,7 +34,8 @@ impl Busy {
         home.write("web.js", WEB);
         home.write("lines.sh", SHELL);
         home.write("ends.js", "setTimeout(() => process.exit(42), 20 + 60 * Math.random())");
-        let cluster = home.command(["start", "web.js", "-i", "3"]).env("PORT", web.to_string()).output().unwrap();
+        let cluster = ["start", "web.js", "-i", "3", "--listen-timeout", "60000", "--kill-timeout", "60000"];
+        let cluster = home.command(cluster).env("PORT", web.to_string()).output().unwrap();
         assert!(cluster.status.success(), "{cluster:?}");
         let address = format!("127.0.0.1:{socket}");
         home.rewake(["start", "web.js", "--name", "socket", "--socket", &address]).ok();
@@ -71,22 +72,32 @@ impl Busy {
 
     /// Each line of each process is in the logs once, in its order.
     fn check_lines(&self) {
+        let wrote = |next: &BTreeMap<String, u64>| next.len() == 5 && next.values().all(|lines| *lines > 20);
+        until("each process has written", || wrote(&self.lines()));
         self.home.rewake(["stop", "all"]).ok();
+        let next = self.lines();
+        assert!(wrote(&next), "{next:?}");
+    }
+
+    /// How many lines of each process are in the logs; each is there once, in its order.
+    fn lines(&self) -> BTreeMap<String, u64> {
         let mut next: BTreeMap<String, u64> = BTreeMap::new();
         for entry in fs::read_dir(self.home.path().join("logs")).unwrap() {
             let path = entry.unwrap().path();
             if !path.file_name().unwrap().to_str().unwrap().contains("-out") {
                 continue;
             }
-            for line in fs::read_to_string(&path).unwrap().lines() {
+            let text = fs::read_to_string(&path).unwrap();
+            // The last line may be under way.
+            let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+            for line in whole.lines() {
                 let (pid, n) = line.split_once(' ').unwrap_or_else(|| panic!("{line:?}"));
                 let next = next.entry(pid.to_owned()).or_default();
                 assert_eq!(n, next.to_string(), "of {pid} in {}", path.display());
                 *next += 1;
             }
         }
-        assert_eq!(next.len(), 5, "{next:?}");
-        assert!(next.values().all(|lines| *lines > 20), "{next:?}");
+        next
     }
 }
 

@@ -19,14 +19,27 @@ impl Served {
         let (home, web, one) = (Home::new(), free_port(), free_port());
         home.write("server.js", SERVER);
         let start = |args: &[&str], port: u16| {
-            let args = [&["start", "server.js"], args].concat();
+            // A slow machine is no reason for a reload to fail, or for a stop.
+            let args = [&["start", "server.js", "--listen-timeout", "60000", "--kill-timeout", "60000"], args].concat();
             let output = home.command(args).env("PORT", port.to_string()).output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         };
         start(&["--name", "web", "-i", "2"], web);
         start(&["--name", "one"], one);
-        until("both answer", || get(web).is_ok() && get(one).is_ok());
-        Self { home, web, one }
+        let served = Self { home, web, one };
+        served.until_it_serves();
+        served
+    }
+
+    /// Waits until everything answers. Of the workers one may be late: a request tells only of the other.
+    pub(crate) fn until_it_serves(&self) {
+        let listens = |slot: &serde_json::Value| {
+            slot["rewake"]["cluster"]["listens"].as_array().is_some_and(|listens| !listens.is_empty())
+        };
+        until("both workers listen, and both apps answer", || {
+            let described = self.home.rewake(["describe", "web", "--json"]).ok().json();
+            described.as_array().unwrap().iter().all(listens) && get(self.web).is_ok() && get(self.one).is_ok()
+        });
     }
 
     /// Pids of all that runs.

@@ -1,5 +1,7 @@
 //! What a daemon must remember that was killed while it waited: streaks, delays, deadlines, and a release that is being tried out.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use rust_tests::home::{Home, is_alive, kill, until};
 use rust_tests::ports::free_port;
 
@@ -22,12 +24,27 @@ fn status(home: &Home) -> (String, u64) {
     (status, restarts)
 }
 
+/// How and when the last run has ended.
+fn last_exit(home: &Home) -> serde_json::Value {
+    home.jlist()[0]["rewake"]["last_exit"].clone()
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
+}
+
 #[test]
 fn a_streak_of_failures_goes_on_and_is_given_up_at_its_end() {
     let home = Home::new();
-    start(&home, "setTimeout(() => process.exit(3), 300)", &["--max-restarts", "3", "--min-uptime", "10000"]);
+    // Each run fails when it is told, so that the daemon dies between two of them.
+    let script = "const told = `fail-${process.env.restart_time ?? 0}`;
+        setInterval(() => { if (require('fs').existsSync(told)) process.exit(3); }, 10);";
+    start(&home, script, &["--max-restarts", "3", "--min-uptime", "1h"]);
+    home.write("fail-0", "");
     until("it has failed once", || status(&home).1 == 1);
     kill_daemon(&home);
+    home.write("fail-1", "");
+    home.write("fail-2", "");
     until("it is given up", || status(&home).0 == "errored");
     assert_eq!(status(&home).1, 2, "the first failure counts");
 }
@@ -35,15 +52,18 @@ fn a_streak_of_failures_goes_on_and_is_given_up_at_its_end() {
 #[test]
 fn a_delay_before_a_restart_goes_on() {
     let home = Home::new();
-    start(&home, "setTimeout(() => process.exit(3), 50)", &["--restart-delay", "4000"]);
+    let script = "if (!Number(process.env.restart_time ?? 0)) process.exit(3); setInterval(() => {}, 1000);";
+    // Long enough for a slow machine to have another daemon meanwhile.
+    start(&home, script, &["--restart-delay", "10s"]);
     until("it waits", || status(&home).0 == "waiting restart");
-    let began = std::time::Instant::now();
     kill_daemon(&home);
     assert_eq!(status(&home), ("waiting restart".to_owned(), 0));
-    until("it is started again", || status(&home).1 == 1);
-    let waited = began.elapsed().as_millis();
-    assert!(waited > 2500, "not before its time: {waited} ms");
-    assert_eq!(home.jlist()[0]["rewake"]["last_exit"]["code"], 3);
+    until("it is started again", || status(&home) == ("online".to_owned(), 1));
+    let (exit, started) = (last_exit(&home), home.jlist()[0]["pm2_env"]["pm_uptime"].as_u64().unwrap());
+    assert_eq!(exit["code"], 3);
+    let waited = started - exit["at_ms"].as_u64().unwrap();
+    // The two times may be of two clocks.
+    assert!(waited > 9_900, "not before its time: {waited} ms");
 }
 
 #[test]
@@ -52,16 +72,19 @@ fn a_process_that_ignores_its_signal_is_killed_when_its_time_is_over() {
     start(
         &home,
         "process.on('SIGINT', () => {}); setInterval(() => {}, 1000); process.send('ready')",
-        &["--wait-ready", "--kill-timeout", "2000"],
+        &["--wait-ready", "--listen-timeout", "60000", "--kill-timeout", "10s"],
     );
-    let pid = home.slots("app")[0].0;
+    let (pid, began) = (home.slots("app")[0].0, now_ms());
     let mut stop = home.command(["stop", "app"]).stderr(std::process::Stdio::null()).spawn().unwrap();
     until("it is stopping", || status(&home).0 == "stopping");
     kill_daemon(&home);
     stop.wait().unwrap();
-    assert!(is_alive(pid));
     until("it is stopped", || status(&home).0 == "stopped");
     assert!(!is_alive(pid));
+    let exit = last_exit(&home);
+    let lived = exit["at_ms"].as_u64().unwrap() - began;
+    // The two times may be of two clocks.
+    assert!(exit["signal"] == "SIGKILL" && lived > 9_900, "neither sooner nor otherwise: {exit}, {lived} ms");
 }
 
 #[test]
@@ -87,7 +110,7 @@ fn a_bad_release_that_was_being_tried_out_is_not_what_a_crash_starts_later() {
     let (port, good) = (free_port(), SERVER);
     let bad = "require('fs').writeFileSync('tried', ''); setInterval(() => {}, 1000);";
     home.write("app.js", &format!("if (process.env.RELEASE === 'bad') {{ {bad} }} else {{ {good} }}"));
-    let args = ["start", "app.js", "--name", "app", "-i", "1", "--listen-timeout", "3000"];
+    let args = ["start", "app.js", "--name", "app", "-i", "1", "--listen-timeout", "10s"];
     let output = home.command(args).env("RELEASE", "good").env("PORT", port.to_string()).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     let pid = home.slots("app")[0].0;

@@ -11,7 +11,7 @@ use rust_tests::ports::free_port;
 use rust_tests::sim::rng::Rng;
 use serde_json::{Value, json};
 
-use super::load::{SERVER, end, get, load};
+use super::load::{SERVER, end_after, get, load};
 use super::messages::{Messages, TALKER};
 
 /// Ends with the code that it is told.
@@ -65,8 +65,9 @@ fn a_daemon_that_is_killed_again_and_again_loses_nothing() {
         assert_eq!([stage.seen("single"), stage.seen("talker")], untouched, "kill {nth}, seed {seed}, {scene:?}");
     }
     messages.end();
-    let answered: u64 = loads.into_iter().map(end).sum();
-    assert!(answered > 10 * kills, "{answered}");
+    for load in loads {
+        end_after(load, 4 * kills);
+    }
     stage.check_log();
 }
 
@@ -74,7 +75,9 @@ impl Stage {
     fn start(&self, name: &str, script: &str, port: u16, more: &[&str]) {
         let file = format!("{name}.js");
         self.home.write(&file, script);
-        let args = [&["start", &file, "--name", name], more].concat();
+        // What a slow machine makes fail is another story.
+        let patience = ["--listen-timeout", "60000", "--kill-timeout", "60000"];
+        let args = [&["start", &file, "--name", name], &patience[..], more].concat();
         let output = self.home.command(args).env("PORT", port.to_string()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use rust_tests::home::PATIENCE;
 use rust_tests::load::Load;
 
 /// Between two requests of one thread: others of this machine's tests want to run, too.
@@ -17,7 +18,7 @@ require('http').createServer((q, r) => r.end(String(process.pid))).listen(+proce
 /// One request on a connection of its own.
 pub(crate) fn get(port: u16) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
@@ -29,9 +30,8 @@ pub(crate) fn load(port: u16) -> Load {
     Load::begin(1, PACE, move || get(port).map(|_| 1).map_err(|error| format!("port {port}: {error}")))
 }
 
-/// Ends it; every request must have been answered.
-pub(crate) fn end(load: Load) -> u64 {
-    let counted = load.end();
+/// Ends it after so many requests; every one must have been answered.
+pub(crate) fn end_after(load: Load, answered: u64) {
+    let counted = load.end_after(answered);
     assert_eq!(counted.failed, [""; 0], "{} answered", counted.answered);
-    counted.answered
 }

@@ -1,16 +1,16 @@
 //! Clients of the apps: small, with a bound on every wait.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use rust_tests::home::PATIENCE;
+use rust_tests::home::{PATIENCE, until};
 
 /// A stream to a server, TCP or not.
 pub(crate) trait Stream: Read + Write {}
@@ -65,29 +65,42 @@ pub(crate) fn ask(mut stream: TcpStream, path: &str) -> Result<String, String> {
     if head.starts_with("HTTP/1.1 200") { Ok(body.to_owned()) } else { Err(head.to_owned()) }
 }
 
+/// A client that thinks for longer between two requests may find that its connection has been ended: half the time that a server which
+/// is told to go leaves it.
+const PROMPT: Duration = Duration::from_millis(500);
+
 /// A connection that is kept, and asked again and again.
 #[derive(Debug)]
 pub(crate) struct Kept {
     stream: TcpStream,
     /// The server has said that it was the last answer.
     pub(crate) is_over: bool,
+    answered_at: Instant,
+    /// The last request came late.
+    pub(crate) was_late: bool,
 }
 
 impl Kept {
     /// From an address of the client's own.
     pub(crate) fn open(client: u8, port: u16) -> Result<Self, String> {
-        Ok(Self { stream: connect_from(client, port)?, is_over: false })
+        Ok(Self { stream: connect_from(client, port)?, is_over: false, answered_at: Instant::now(), was_late: false })
     }
 
     /// The body of the answer to one more request. The server must tell its length.
     pub(crate) fn get(&mut self) -> Result<String, String> {
-        self.stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").map_err(|error| error.to_string())?;
+        let asked = self.stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+        self.was_late = self.answered_at.elapsed() >= PROMPT;
+        asked.map_err(|error| error.to_string())?;
         let (mut seen, mut buffer) = (String::new(), [0; 4096]);
         loop {
-            let count = self.stream.read(&mut buffer).map_err(|error| error.to_string())?;
-            if count == 0 {
-                return Err(format!("closed by the server after {seen:?}"));
-            }
+            let count = match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(format!("closed by the server after {seen:?}")),
+                Ok(count) => count,
+                // A stopped process that goes on hears of it here.
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) if seen.is_empty() => return Err(error.to_string()),
+                Err(_) => return Err(format!("cut by the server after {seen:?}")),
+            };
             seen.push_str(&String::from_utf8_lossy(&buffer[..count]));
             let Some((head, body)) = seen.split_once("\r\n\r\n") else { continue };
             let head = head.to_ascii_lowercase();
@@ -95,6 +108,7 @@ impl Kept {
             let length: usize = length.ok_or_else(|| format!("no length: {head}"))?;
             if body.len() >= length {
                 self.is_over = head.contains("connection: close");
+                self.answered_at = Instant::now();
                 return Ok(body[..length].to_owned());
             }
         }
@@ -109,8 +123,21 @@ impl Kept {
 /// Requests without end, until stopped: half of the clients with a connection for each, half with one that they keep.
 #[derive(Debug)]
 pub(crate) struct Load {
-    stop: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     clients: Vec<JoinHandle<Counted>>,
+}
+
+/// What the clients of a load and its owner share.
+#[derive(Debug, Default)]
+struct Shared {
+    stop: AtomicBool,
+    answered: AtomicU64,
+}
+
+impl Shared {
+    fn goes_on(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
 }
 
 /// What came of a load.
@@ -123,10 +150,11 @@ pub(crate) struct Counted {
 }
 
 impl Counted {
-    fn count(&mut self, answer: Result<String, String>, kind: &str) {
+    fn count(&mut self, answer: Result<String, String>, kind: &str, shared: &Shared) {
         match answer {
             Ok(by) => {
                 self.answered += 1;
+                shared.answered.fetch_add(1, Ordering::Relaxed);
                 *self.by.entry(by).or_default() += 1;
             }
             Err(error) => self.failed.push(format!("{kind}: {error}")),
@@ -137,19 +165,30 @@ impl Counted {
 impl Load {
     /// Two clients of each kind, each with an address of its own.
     pub(crate) fn begin(port: u16) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared::default());
         let client = |client: u8| {
-            let stop = Arc::clone(&stop);
+            let shared = Arc::clone(&shared);
             std::thread::spawn(move || {
-                if client.is_multiple_of(2) { kept_on(client, port, &stop) } else { one_by_one(client, port, &stop) }
+                if client.is_multiple_of(2) {
+                    kept_on(client, port, &shared)
+                } else {
+                    one_by_one(client, port, &shared)
+                }
             })
         };
         let clients = (1..=4).map(client).collect();
-        Self { stop, clients }
+        Self { shared, clients }
+    }
+
+    /// Waits until so many more requests were answered than up to now.
+    pub(crate) fn wait_for(&self, more: u64) {
+        let answered = || self.shared.answered.load(Ordering::Relaxed);
+        let enough = answered() + more;
+        until("enough requests were answered", || answered() >= enough);
     }
 
     pub(crate) fn end(self) -> Counted {
-        self.stop.store(true, Ordering::Relaxed);
+        self.shared.stop.store(true, Ordering::Relaxed);
         let mut all = Counted::default();
         for client in self.clients {
             let one = client.join().unwrap();
@@ -163,23 +202,29 @@ impl Load {
     }
 }
 
+/// Whether a connection has ended without one byte of an answer.
+pub(crate) fn is_unanswered(error: &str) -> bool {
+    let ends = ["reset", "Broken pipe", "no answer: \"\"", "closed by the server after \"\""];
+    ends.iter().any(|end| error.contains(end))
+}
+
 /// What a client thinks between two requests: long enough to find a server that ends an idle connection, and to leave the machine
 /// to others.
 const PACE: Duration = Duration::from_millis(2);
 
-fn one_by_one(client: u8, port: u16, stop: &AtomicBool) -> Counted {
+fn one_by_one(client: u8, port: u16, shared: &Shared) -> Counted {
     let mut counted = Counted::default();
-    while !stop.load(Ordering::Relaxed) {
-        counted.count(get_from(client, port), "alone");
+    while shared.goes_on() {
+        counted.count(get_from(client, port), "alone", shared);
         std::thread::sleep(PACE);
     }
     counted
 }
 
-fn kept_on(client: u8, port: u16, stop: &AtomicBool) -> Counted {
+fn kept_on(client: u8, port: u16, shared: &Shared) -> Counted {
     let mut counted = Counted::default();
     let mut kept = None;
-    while !stop.load(Ordering::Relaxed) {
+    while shared.goes_on() {
         let mut connection = match kept.take() {
             Some(connection) => connection,
             None => match Kept::open(client, port) {
@@ -192,7 +237,10 @@ fn kept_on(client: u8, port: u16, stop: &AtomicBool) -> Counted {
         };
         let answer = connection.get();
         let goes_on = answer.is_ok() && !connection.is_over;
-        counted.count(answer, "kept");
+        if answer.as_ref().is_err_and(|error| connection.was_late && is_unanswered(error)) {
+            continue;
+        }
+        counted.count(answer, "kept", shared);
         kept = goes_on.then_some(connection);
         std::thread::sleep(PACE);
     }

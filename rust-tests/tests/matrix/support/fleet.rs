@@ -40,9 +40,10 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Two instances of a script in the folder of the fleet, in cluster mode. A reload takes no longer than it must.
+    /// Two instances of a script in the folder of the fleet, in cluster mode. A reload takes no longer than it must, and its processes
+    /// have the time they need on the slowest machine.
     pub(crate) fn new(name: &str, script: &str) -> Self {
-        let Value::Object(keys) = json!({ "name": name, "script": script, "exec_mode": "cluster", "instances": 2, "reload_soak": 0, "env": {} })
+        let Value::Object(keys) = json!({ "name": name, "script": script, "exec_mode": "cluster", "instances": 2, "reload_soak": 0, "listen_timeout": 60_000, "kill_timeout": 60_000, "env": {} })
         else {
             unreachable!("it is an object")
         };
@@ -167,10 +168,19 @@ impl Fleet {
     /// The same, when all of them answer.
     pub(crate) fn answering_in_all_modes(&self, script: &str) -> [u16; MODES.len()] {
         let ports = self.start_in_all_modes(script, |app| app);
-        for port in ports {
+        for (mode, port) in MODES.into_iter().zip(ports) {
+            self.until_all_listen(mode);
             self.until("it answers", || get(port).is_ok());
         }
         ports
+    }
+
+    /// Waits until the daemon knows of each instance of an app that it listens. An answer tells only of the one that gave it.
+    pub(crate) fn until_all_listen(&self, app: &str) {
+        let listens = |slot: &Value| slot["rewake"]["cluster"]["listens"].as_array().is_some_and(|at| !at.is_empty());
+        self.until("each instance listens", || {
+            self.run(&["describe", app, "--json"]).ok().json().as_array().unwrap().iter().all(listens)
+        });
     }
 
     /// Starts apps, which must all come up.
