@@ -150,6 +150,29 @@ pub fn is_alive(pid: u32) -> bool {
     stat(pid).is_some_and(|fields| !matches!(fields.first().map(String::as_str), Some("Z" | "X")))
 }
 
+/// A process, told apart from a later one that was given the same pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Process {
+    pub pid: u32,
+    /// Clock ticks since boot, as in proc(5).
+    began: u64,
+}
+
+impl Process {
+    /// The process that has this pid now; `None` when there is none, or a zombie.
+    #[must_use]
+    pub fn of(pid: u32) -> Option<Self> {
+        let began = stat(pid)?.get(19)?.parse().ok()?;
+        is_alive(pid).then_some(Self { pid, began })
+    }
+
+    /// Whether it is there and no zombie.
+    #[must_use]
+    pub fn is_alive(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+}
+
 /// Kills a process that a test has started.
 ///
 /// # Panics

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rust_tests::home::{Home, PATIENCE, children, descriptors, is_alive, until, wait_for};
+use rust_tests::home::{Home, PATIENCE, Process, children, descriptors, until, wait_for};
 use rust_tests::sim::rng::Rng;
 
 const APPS: usize = 200;
@@ -18,8 +18,10 @@ fn ecosystem(home: &Home) -> String {
     home.write("fleet.json", &format!(r#"{{"apps":[{}]}}"#, apps.join(","))).display().to_string()
 }
 
-fn pids(home: &Home) -> BTreeSet<u32> {
-    home.jlist().iter().filter_map(|slot| u32::try_from(slot["pid"].as_u64()?).ok()).filter(|pid| *pid > 0).collect()
+/// Those of the list that are alive.
+fn processes(home: &Home) -> BTreeSet<Process> {
+    let pid = |slot: &serde_json::Value| u32::try_from(slot["pid"].as_u64()?).ok().filter(|pid| *pid > 0);
+    home.jlist().iter().filter_map(|slot| Process::of(pid(slot)?)).collect()
 }
 
 #[test]
@@ -33,32 +35,33 @@ fn two_hundred_apps_that_crash_at_random_leave_no_zombie_no_orphan_and_no_descri
     let before = (descriptors(daemon), descriptors(keeper));
 
     home.rewake(["start", &file]).ok();
-    let mut ever = pids(&home);
+    let mut ever = processes(&home);
     assert_eq!(ever.len(), APPS);
     let mut rng = Rng::new(7);
-    // Each process crashes once: the list may show it for a while after that.
+    // Each process crashes once, though it may be there for a while after that.
     let mut crashed = BTreeSet::new();
     until("so many have crashed", || {
-        let mut live: Vec<u32> = pids(&home).difference(&crashed).copied().collect();
+        let mut live: Vec<Process> = processes(&home).difference(&crashed).copied().collect();
         ever.extend(&live);
         for _ in 0..20.min(live.len()).min(CRASHES - crashed.len()) {
-            let pid = live.swap_remove(usize::try_from(rng.below(live.len() as u64)).unwrap());
+            let process = live.swap_remove(usize::try_from(rng.below(live.len() as u64)).unwrap());
             let signal = ["-KILL", "-TERM", "-SEGV", "-ABRT"][usize::try_from(rng.below(4)).unwrap()];
-            assert!(std::process::Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
-            crashed.insert(pid);
+            let pid = process.pid.to_string();
+            assert!(std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success());
+            crashed.insert(process);
         }
         crashed.len() == CRASHES
     });
     until("all apps run again", || {
-        let live = pids(&home);
+        let live = processes(&home);
         ever.extend(&live);
-        live.len() == APPS && live.is_disjoint(&crashed) && live.iter().all(|pid| is_alive(*pid))
+        live.len() == APPS && live.is_disjoint(&crashed)
     });
     let restarts: u64 = home.jlist().iter().filter_map(|slot| slot["pm2_env"]["restart_time"].as_u64()).sum();
     assert_eq!(restarts, CRASHES as u64);
 
     home.rewake(["stop", "all"]).ok();
-    let left: Vec<&u32> = ever.iter().filter(|pid| is_alive(**pid)).collect();
+    let left: Vec<&Process> = ever.iter().filter(|process| process.is_alive()).collect();
     assert!(left.is_empty(), "alive after stop: {left:?}");
     until("the keeper has no child but the daemon", || children(keeper).iter().all(|(pid, _)| *pid == daemon));
     home.rewake(["delete", "all"]).ok();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rust_tests::home::is_alive;
+use rust_tests::home::Process;
 use rust_tests::ports::free_port;
 
 use super::support::MODES;
@@ -39,7 +39,7 @@ fn an_app_is_scaled_up_and_down_under_load_in_any_mode() {
                 assert!(scale.wait().unwrap().success(), "{}", fleet.story(&format!("{mode} to {to}")));
                 let pids = fleet.pids(mode);
                 assert_eq!(pids.len(), count, "Node {} {mode} to {to}", node.major);
-                ever.extend(pids);
+                ever.extend(pids.into_iter().filter_map(Process::of));
             }
         }
         for (mode, load) in MODES.into_iter().zip(loads) {
@@ -47,7 +47,11 @@ fn an_app_is_scaled_up_and_down_under_load_in_any_mode() {
             assert_eq!(counted.failed, [""; 0], "Node {} {mode}: {} answered", node.major, counted.answered);
         }
         let stay = MODES.map(|mode| fleet.pids(mode)).concat();
-        assert!(ever.iter().all(|pid| stay.contains(pid) || !is_alive(*pid)), "Node {}: {ever:?} {stay:?}", node.major);
+        assert!(
+            ever.iter().all(|process| stay.contains(&process.pid) || !process.is_alive()),
+            "Node {}: {ever:?} {stay:?}",
+            node.major
+        );
         for (mode, port) in MODES.into_iter().zip(ports) {
             let pid = fleet.pids(mode)[0].to_string();
             assert_eq!(get(port), Ok(pid), "Node {} {mode}: the last one has it all", node.major);
