@@ -101,7 +101,8 @@ fn a_release_that_dies_a_moment_after_it_listens_never_replaces_a_good_one() {
     // Longer than it lives on the slowest machine.
     start_with(&home, "node", SERVER, "2", port, &["--reload-soak", "60000"]);
     let before = pids(&home);
-    home.write("app.js", &format!("{SERVER} setTimeout(() => {{ throw new Error('no database') }}, 300);"));
+    let dies = ".listen(+process.env.PORT, () => setTimeout(() => { throw new Error('no database') }, 300))";
+    home.write("app.js", &SERVER.replace(".listen(+process.env.PORT)", dies));
     let output = home.rewake(["reload", "web"]).fails();
     assert!(output.stderr.contains("was ready but exited with code 1"), "{}", output.stderr);
     assert_eq!(pids(&home), before, "the old ones serve on");
